@@ -1,0 +1,5 @@
+//! A test harness for QEMU's block layer.
+#![warn(missing_docs)]
+
+pub mod filter;
+pub mod log;

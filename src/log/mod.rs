@@ -1,0 +1,1 @@
+//! What a case says: Python-compatible JSON and the log.
