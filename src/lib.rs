@@ -1,5 +1,6 @@
 //! A test harness for QEMU's block layer.
-#![warn(missing_docs)]
 
+pub mod error;
 pub mod filter;
 pub mod log;
+pub mod process;

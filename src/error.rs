@@ -1,0 +1,249 @@
+//! Every way a case can end early, as values that carry what was tried, on what, what came back
+//! and what to do about it.
+
+use std::error::Error as StdError;
+use std::fmt;
+use std::panic::Location;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::process::{Output, Status};
+
+/// What the library's own functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// What a case returns: nothing, or the [`Failure`] that `?` made of an [`Error`].
+pub type TestResult<T = ()> = std::result::Result<T, Failure>;
+
+/// All the ways a case, a tool or the harness can fail.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The trial cannot run here; the text is the reason (`iotests.py: notrun`, `case_skip`).
+    #[error("skipped: {0}")]
+    Skip(String),
+
+    /// An assertion of the case did not hold.
+    #[error("{0}")]
+    Assertion(String),
+
+    /// A tool ended with a bad exit status.
+    #[error("{}", tool_failed(.0))]
+    Tool(Box<Output>),
+
+    /// A program died of a signal (`iotests.py: qemu_tool_pipe_and_status`).
+    #[error("{}", crashed(.program, .output))]
+    Crash {
+        /// Short name of the program, such as `qemu-img`.
+        program: String,
+        /// What it was and what it printed.
+        output: Box<Output>,
+    },
+
+    /// QEMU answered a command with an error.
+    #[error(transparent)]
+    Qmp(#[from] QmpError),
+
+    /// The monitor connection broke or carried something that is not QMP.
+    #[error("{peer}: {problem}{}", indented("last messages", .transcript))]
+    Monitor {
+        /// Who was at the other end, such as `QEMU` or `qemu-storage-daemon`.
+        peer: String,
+        /// What went wrong.
+        problem: String,
+        /// The last lines that were exchanged.
+        transcript: String,
+    },
+
+    /// A wait reached its deadline.
+    #[error("timed out after {:.1} s waiting for {what}{}", .after.as_secs_f64(), indented("last seen", .last_seen))]
+    Timeout {
+        /// What was waited for.
+        what: String,
+        /// How long.
+        after: Duration,
+        /// What the other side had last said.
+        last_seen: String,
+    },
+
+    /// QEMU or a daemon ended when it should not have.
+    #[error("{program} {}: {status}\ncommand: {command}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its output", .log))]
+    Died {
+        /// Short name of the program.
+        program: String,
+        /// Whether it ended before it was ready.
+        launching: bool,
+        /// How it ended.
+        status: Status,
+        /// The command line, quoted for a shell.
+        command: String,
+        /// What it had printed.
+        log: String,
+    },
+
+    /// A case file has a mistake.
+    #[error("{}:{line}:{column}: {message}", .path.display())]
+    CaseFile {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What is wrong and what was expected.
+        message: String,
+    },
+
+    /// An environment variable has a value that is not allowed.
+    #[error("environment variable {name} is {value:?}: expected {expected}")]
+    Variable {
+        /// Its name.
+        name: String,
+        /// Its value.
+        value: String,
+        /// What is allowed.
+        expected: String,
+    },
+
+    /// The machine or the project lacks something; the text says what to do.
+    #[error("{0}")]
+    Setup(String),
+
+    /// The operating system refused something.
+    #[error("failed to {what}: {source}")]
+    Io {
+        /// What was tried, on what.
+        what: String,
+        /// What came back.
+        source: std::io::Error,
+    },
+
+    /// Anything else a case's `?` may bring.
+    #[error(transparent)]
+    Other(Box<dyn StdError + Send + Sync>),
+}
+
+/// An error reply of the monitor (`qemu.qmp: ExecuteError`).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("QMP command {command} failed: {desc} ({class})")]
+pub struct QmpError {
+    /// The command that was sent.
+    pub command: String,
+    /// QEMU's error class, nearly always `GenericError`.
+    pub class: String,
+    /// QEMU's own words.
+    pub desc: String,
+}
+
+impl Error {
+    /// Wraps an OS error with what was tried, such as `"open /x"`.
+    pub fn io(what: impl fmt::Display) -> impl FnOnce(std::io::Error) -> Self {
+        let what = what.to_string();
+        move |source| Self::Io { what, source }
+    }
+
+    /// As [`Error::io`], for errors of the `nix` crate.
+    pub fn os(what: impl fmt::Display) -> impl FnOnce(nix::errno::Errno) -> Self {
+        let what = what.to_string();
+        move |errno| Self::Io { what, source: errno.into() }
+    }
+
+    /// A failed assertion with this message.
+    pub fn assertion(message: impl Into<String>) -> Self {
+        Self::Assertion(message.into())
+    }
+
+    /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
+    /// errors such as a crash, a time-out or a broken environment.
+    pub fn is_failure(&self) -> bool {
+        matches!(self, Self::Assertion(_))
+    }
+}
+
+/// An [`Error`] and the line of the case that met it.
+pub struct Failure {
+    /// What went wrong.
+    pub error: Error,
+    /// Where in the case.
+    pub location: &'static Location<'static>,
+}
+
+impl Failure {
+    /// Notes the caller as the place where `error` was met.
+    #[track_caller]
+    pub fn new(error: Error) -> Self {
+        Self { error, location: Location::caller() }
+    }
+}
+
+// `Failure` itself must not implement `std::error::Error`, or this would overlap with the
+// reflexive `From`.
+impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
+    #[track_caller]
+    fn from(error: E) -> Self {
+        let boxed: Box<dyn StdError + Send + Sync> = Box::new(error);
+        Self::new(match boxed.downcast::<Error>() {
+            Ok(own) => *own,
+            Err(other) => Error::Other(other),
+        })
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}: {}", self.location.file(), self.location.line(), self.error)
+    }
+}
+
+impl fmt::Debug for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// `.unchecked()`: takes a tool's output whatever its exit status.
+pub trait Unchecked {
+    /// The output of a tool that ran to its end with any exit status. Death by a signal stays an
+    /// error.
+    fn unchecked(self) -> Result<Output>;
+}
+
+impl Unchecked for Result<Output> {
+    fn unchecked(self) -> Result<Output> {
+        match self {
+            Err(Error::Tool(output)) => Ok(*output),
+            other => other,
+        }
+    }
+}
+
+fn tool_failed(output: &Output) -> String {
+    format!(
+        "command ended with {}: {}{}",
+        output.status,
+        output.command,
+        indented("its output", &output.text())
+    )
+}
+
+fn crashed(program: &str, output: &Output) -> String {
+    format!(
+        "{program} received {}: {}{}",
+        output.status,
+        output.command,
+        indented("its output", &output.text())
+    )
+}
+
+fn indented(title: &str, text: &str) -> String {
+    let text = text.trim_end();
+    if text.is_empty() {
+        return String::new();
+    }
+    let mut out = format!("\n{title}:");
+    for line in text.lines() {
+        out.push_str("\n    ");
+        out.push_str(line);
+    }
+    out
+}

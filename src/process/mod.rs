@@ -1,0 +1,13 @@
+//! Children that cannot outlive their trial and waits that cannot outlive their deadline.
+
+mod child;
+mod command;
+mod deadline;
+mod output;
+mod registry;
+
+pub use child::Child;
+pub use command::{Capture, Cmd, Stream};
+pub use deadline::Deadline;
+pub use output::{Output, Status};
+pub use registry::Registry;

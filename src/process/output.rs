@@ -1,0 +1,98 @@
+//! How a program ended and what it printed.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::os::unix::process::ExitStatusExt;
+
+use nix::sys::signal::Signal;
+
+/// How a process ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Status {
+    /// It exited with this status.
+    Exited(i32),
+    /// It died of this signal.
+    Signalled(i32),
+}
+
+impl Status {
+    /// Exit status 0.
+    pub fn success(self) -> bool {
+        self == Self::Exited(0)
+    }
+
+    /// The exit status, if it exited.
+    pub fn code(self) -> Option<i32> {
+        match self {
+            Self::Exited(code) => Some(code),
+            Self::Signalled(_) => None,
+        }
+    }
+
+    /// The signal it died of.
+    pub fn signal(self) -> Option<i32> {
+        match self {
+            Self::Exited(_) => None,
+            Self::Signalled(signal) => Some(signal),
+        }
+    }
+
+    /// As Python's `subprocess` counts: the exit status, or minus the signal.
+    pub fn returncode(self) -> i32 {
+        match self {
+            Self::Exited(code) => code,
+            Self::Signalled(signal) => -signal,
+        }
+    }
+}
+
+impl From<std::process::ExitStatus> for Status {
+    fn from(status: std::process::ExitStatus) -> Self {
+        match status.signal() {
+            Some(signal) => Self::Signalled(signal),
+            None => Self::Exited(status.code().unwrap_or(-1)),
+        }
+    }
+}
+
+impl fmt::Display for Status {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Exited(code) => write!(f, "exit status {code}"),
+            Self::Signalled(signal) => match Signal::try_from(*signal) {
+                Ok(name) => write!(f, "signal {signal} ({name})"),
+                Err(_) => write!(f, "signal {signal}"),
+            },
+        }
+    }
+}
+
+/// A finished run of a program.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Output {
+    /// The command line, quoted for a shell.
+    pub command: String,
+    /// How it ended.
+    pub status: Status,
+    /// What it printed on stdout, and on stderr too unless they were captured apart. Bytes that are
+    /// not UTF-8 are replaced.
+    pub stdout: String,
+    /// What it printed on stderr, if captured apart.
+    pub stderr: String,
+}
+
+impl Output {
+    /// Everything it printed.
+    pub fn text(&self) -> Cow<'_, str> {
+        if self.stderr.is_empty() {
+            Cow::Borrowed(&self.stdout)
+        } else {
+            Cow::Owned(format!("{}{}", self.stdout, self.stderr))
+        }
+    }
+
+    /// Exit status 0.
+    pub fn success(&self) -> bool {
+        self.status.success()
+    }
+}

@@ -1,0 +1,60 @@
+//! The process groups that are alive, so that a time-out or Ctrl-C can end them from another
+//! thread.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+
+/// A set of live process groups. Clones share the set; a child set's groups belong to its parent's
+/// too.
+#[derive(Clone, Debug, Default)]
+pub struct Registry {
+    groups: Arc<Mutex<BTreeSet<i32>>>,
+    parent: Option<Arc<Registry>>,
+}
+
+impl Registry {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A set for one trial, whose groups this one sees as well.
+    pub fn child(&self) -> Self {
+        Self { groups: Arc::default(), parent: Some(Arc::new(self.clone())) }
+    }
+
+    /// Sends SIGKILL to every group.
+    pub fn kill_all(&self) {
+        for group in self.lock().iter() {
+            // A group that has just ended is not an error.
+            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        }
+    }
+
+    /// Whether nothing is alive.
+    pub fn is_empty(&self) -> bool {
+        self.lock().is_empty()
+    }
+
+    pub(super) fn insert(&self, group: Pid) {
+        self.lock().insert(group.as_raw());
+        if let Some(parent) = &self.parent {
+            parent.insert(group);
+        }
+    }
+
+    /// To be called before the group's leader is reaped: from then on its number may be reused.
+    pub(super) fn remove(&self, group: Pid) {
+        self.lock().remove(&group.as_raw());
+        if let Some(parent) = &self.parent {
+            parent.remove(group);
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
