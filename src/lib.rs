@@ -1,6 +1,13 @@
 //! A test harness for QEMU's block layer.
 
+#[cfg(not(target_os = "linux"))]
+compile_error!("iotests needs Linux: pidfds, parent-death signals and inotify keep its children in hand");
+
+pub mod context;
+pub mod env;
 pub mod error;
 pub mod filter;
 pub mod log;
 pub mod process;
+pub mod suite;
+pub mod test;

@@ -1,0 +1,90 @@
+//! The directories of one trial.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+use super::ScratchFile;
+use crate::error::{Error, Result};
+use crate::filter::Paths;
+
+/// Longest path the kernel takes for a Unix socket, without the final NUL.
+const SOCKET_PATH_MAX: usize = 107;
+
+/// The scratch and the socket directory of one trial. Removed when dropped, unless kept.
+#[derive(Debug)]
+pub struct Scratch {
+    dir: PathBuf,
+    sock_dir: PathBuf,
+    paths: Paths,
+    sock_dir_made: OnceLock<()>,
+    keep: bool,
+}
+
+impl Scratch {
+    /// Creates `dir`; `sock_dir` only once a socket is asked for.
+    pub(super) fn create(dir: PathBuf, sock_dir: PathBuf) -> Result<Self> {
+        fs::create_dir_all(&dir).map_err(Error::io(format!("create scratch directory {}", dir.display())))?;
+        let text = |path: &Path| {
+            path.to_str().map(str::to_owned).ok_or_else(|| {
+                Error::Setup(format!(
+                    "the scratch directory {} is not UTF-8: name another in TEST_DIR and SOCK_DIR",
+                    path.display()
+                ))
+            })
+        };
+        let paths = Paths { test_dir: text(&dir)?, sock_dir: text(&sock_dir)?, pid: std::process::id() };
+        Ok(Self { dir, sock_dir, paths, sock_dir_made: OnceLock::new(), keep: false })
+    }
+
+    /// The scratch directory (`iotests.py: test_dir`).
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// The directories and the pid that file names carry, as the filters want them.
+    pub fn paths(&self) -> &Paths {
+        &self.paths
+    }
+
+    /// Names a scratch file (`iotests.py: file_path`).
+    pub fn file(&self, name: &str) -> ScratchFile {
+        ScratchFile::new(format!("{}/{}-{name}", self.paths.test_dir, self.paths.pid))
+    }
+
+    /// Names a socket in the socket directory (`iotests.py: file_path(base_dir=sock_dir)`).
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the path is longer than the kernel allows.
+    pub fn socket(&self, name: &str) -> Result<ScratchFile> {
+        let path = format!("{}/{}-{name}", self.paths.sock_dir, self.paths.pid);
+        if path.len() > SOCKET_PATH_MAX {
+            return Err(Error::Setup(format!(
+                "socket path {path} has {} bytes, the limit is {SOCKET_PATH_MAX}: name a shorter directory in SOCK_DIR",
+                path.len()
+            )));
+        }
+        if self.sock_dir_made.get().is_none() {
+            fs::create_dir_all(&self.sock_dir)
+                .map_err(Error::io(format!("create socket directory {}", self.sock_dir.display())))?;
+            let _ = self.sock_dir_made.set(());
+        }
+        Ok(ScratchFile::new(path))
+    }
+
+    /// Leaves the scratch directory behind when this is dropped; sockets go all the same.
+    pub fn keep(&mut self) {
+        self.keep = true;
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        if self.sock_dir_made.get().is_some() {
+            let _ = fs::remove_dir_all(&self.sock_dir);
+        }
+        if !self.keep {
+            let _ = fs::remove_dir_all(&self.dir);
+        }
+    }
+}

@@ -1,0 +1,186 @@
+//! Where a suite or a test can run.
+
+use std::time::Duration;
+
+use super::Requirement;
+
+/// Image formats a declaration may name.
+pub const IMAGE_FORMATS: [&str; 15] = [
+    "raw",
+    "qcow2",
+    "qcow",
+    "qed",
+    "vdi",
+    "vhdx",
+    "vmdk",
+    "vpc",
+    "parallels",
+    "luks",
+    "bochs",
+    "cloop",
+    "dmg",
+    "vvfat",
+    "generic",
+];
+
+/// Formats that a suite for `generic` runs over when `IMGFMT` does not narrow them: those that
+/// qemu-img can create.
+pub const GENERIC_FORMATS: [&str; 10] =
+    ["raw", "qcow2", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc", "parallels", "luks"];
+
+/// Protocols a declaration may name.
+pub const PROTOCOLS: [&str; 7] = ["file", "nbd", "ssh", "nfs", "rbd", "fuse", "generic"];
+
+/// Everything declared about a suite or a test (`iotests.py: execute_setup_common`). An empty list
+/// does not restrict.
+#[derive(Clone, Debug, Default)]
+pub struct Declaration {
+    /// Formats it supports.
+    pub formats: Vec<String>,
+    /// Formats it does not.
+    pub unsupported_formats: Vec<String>,
+    /// Protocols it supports.
+    pub protocols: Vec<String>,
+    /// Protocols it does not.
+    pub unsupported_protocols: Vec<String>,
+    /// Operating systems it supports, as prefixes.
+    pub platforms: Vec<String>,
+    /// Operating systems it does not.
+    pub unsupported_platforms: Vec<String>,
+    /// Cache modes it supports.
+    pub cache_modes: Vec<String>,
+    /// AIO modes it supports.
+    pub aio_modes: Vec<String>,
+    /// Words that must not occur in `IMGOPTS`.
+    pub unsupported_imgopts: Vec<String>,
+    /// What else must be there.
+    pub requirements: Vec<Requirement>,
+    /// Groups to select by.
+    pub groups: Vec<String>,
+    /// Resources of the host that one trial at a time may use.
+    pub serial: Vec<String>,
+    /// Values to run each test with, a trial for each.
+    pub params: Vec<String>,
+    /// How long one trial may take.
+    pub timeout: Option<Duration>,
+    /// Why it is known to fail.
+    pub known_failure: Option<String>,
+}
+
+/// The words a declaration is written in, on a [`Suite`](super::Suite) or on one
+/// [`TestDecl`](super::TestDecl).
+pub trait Declare {
+    /// What the words below write to.
+    fn declaration_mut(&mut self) -> &mut Declaration;
+
+    /// Image formats it supports; `generic` means all that qemu-img can create
+    /// (`iotests.py: supported_fmts`).
+    fn formats<S: Into<String>>(&mut self, formats: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().formats, formats);
+        self
+    }
+
+    /// Image formats it does not support (`iotests.py: unsupported_fmts`).
+    fn unsupported_formats<S: Into<String>>(&mut self, formats: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().unsupported_formats, formats);
+        self
+    }
+
+    /// Protocols it supports (`iotests.py: supported_protocols`); `file` alone if never called.
+    fn protocols<S: Into<String>>(&mut self, protocols: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().protocols, protocols);
+        self
+    }
+
+    /// Protocols it does not support (`iotests.py: unsupported_protocols`).
+    fn unsupported_protocols<S: Into<String>>(
+        &mut self,
+        protocols: impl IntoIterator<Item = S>,
+    ) -> &mut Self {
+        extend(&mut self.declaration_mut().unsupported_protocols, protocols);
+        self
+    }
+
+    /// Operating systems it supports, by prefix (`iotests.py: supported_platforms`).
+    fn platforms<S: Into<String>>(&mut self, platforms: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().platforms, platforms);
+        self
+    }
+
+    /// Operating systems it does not support, by prefix (`iotests.py: _verify_platform`).
+    fn unsupported_platforms<S: Into<String>>(
+        &mut self,
+        platforms: impl IntoIterator<Item = S>,
+    ) -> &mut Self {
+        extend(&mut self.declaration_mut().unsupported_platforms, platforms);
+        self
+    }
+
+    /// Cache modes it supports (`iotests.py: supported_cache_modes`).
+    fn cache_modes<S: Into<String>>(&mut self, modes: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().cache_modes, modes);
+        self
+    }
+
+    /// AIO modes it supports (`iotests.py: supported_aio_modes`).
+    fn aio_modes<S: Into<String>>(&mut self, modes: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().aio_modes, modes);
+        self
+    }
+
+    /// Words that must not occur in `IMGOPTS` (`iotests.py: unsupported_imgopts`).
+    fn unsupported_imgopts<S: Into<String>>(&mut self, words: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().unsupported_imgopts, words);
+        self
+    }
+
+    /// Formats that QEMU must be able to write, whatever `IMGFMT` is (`iotests.py: required_fmts`).
+    fn required_formats<S: Into<String>>(&mut self, formats: impl IntoIterator<Item = S>) -> &mut Self {
+        let formats = formats.into_iter().map(|format| Requirement::Format(format.into()));
+        self.declaration_mut().requirements.extend(formats);
+        self
+    }
+
+    /// Something else that must be there.
+    fn requires(&mut self, requirement: Requirement) -> &mut Self {
+        self.declaration_mut().requirements.push(requirement);
+        self
+    }
+
+    /// Groups that `IOTESTS_GROUPS` selects by.
+    fn groups<S: Into<String>>(&mut self, groups: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().groups, groups);
+        self
+    }
+
+    /// Resources of the host (a port, a loop device) that one trial at a time may use, also across
+    /// processes.
+    fn serial<S: Into<String>>(&mut self, resources: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().serial, resources);
+        self
+    }
+
+    /// Values to run with: a trial for each, which reads its own from
+    /// [`Test::param`](crate::test::Test::param).
+    fn params<S: Into<String>>(&mut self, params: impl IntoIterator<Item = S>) -> &mut Self {
+        extend(&mut self.declaration_mut().params, params);
+        self
+    }
+
+    /// How long one trial may take, before `IOTESTS_TIMEOUT_SCALE`. The default is 180 s.
+    fn timeout(&mut self, limit: Duration) -> &mut Self {
+        self.declaration_mut().timeout = Some(limit);
+        self
+    }
+
+    /// Declares that the test fails today, and why: it passes while it fails and fails once it
+    /// passes.
+    fn known_failure(&mut self, reason: &str) -> &mut Self {
+        self.declaration_mut().known_failure = Some(reason.to_owned());
+        self
+    }
+}
+
+fn extend<S: Into<String>>(list: &mut Vec<String>, more: impl IntoIterator<Item = S>) {
+    list.extend(more.into_iter().map(Into::into));
+}
