@@ -2,4 +2,7 @@
 #![warn(missing_docs)]
 
 pub mod filter;
+pub mod image;
 pub mod log;
+pub mod tools;
+pub mod value;
