@@ -1,0 +1,3 @@
+//! QEMU's tools.
+
+pub mod args;
