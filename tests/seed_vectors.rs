@@ -46,10 +46,7 @@ fn every_recorded_answer_is_ours_too() {
         }
     }
     assert!(checked > 0, "no vectors");
-    assert!(
-        mismatches.is_empty(),
-        "of {checked} vectors, these differ:\n{mismatches}"
-    );
+    assert!(mismatches.is_empty(), "of {checked} vectors, these differ:\n{mismatches}");
 }
 
 /// A failure agrees with any failure; a value with the same value, with its keys in the same order.
@@ -87,31 +84,17 @@ impl Seed {
         let environment = content["environment"].as_object().unwrap();
         let mut env: BTreeMap<String, String> = environment
             .iter()
-            .map(|(name, value)| {
-                (
-                    name.clone(),
-                    value.as_str().map_or(value.to_string(), str::to_owned),
-                )
-            })
+            .map(|(name, value)| (name.clone(), value.as_str().map_or(value.to_string(), str::to_owned)))
             .collect();
         let (function, changes) = key.split_once(" with ").unwrap_or((key, ""));
-        for change in changes
-            .split(' ')
-            .filter(|word| !matches!(*word, "" | "and"))
-        {
+        for change in changes.split(' ').filter(|word| !matches!(*word, "" | "and")) {
             let (name, value) = change.split_once('=').unwrap();
             env.insert(name.to_owned(), value.to_owned());
         }
         let dir = |name: &str| env.get(name).cloned().unwrap_or_default();
-        let paths = Paths {
-            test_dir: dir("TEST_DIR"),
-            sock_dir: dir("SOCK_DIR"),
-            pid: env["pid"].parse().unwrap(),
-        };
-        let object = content
-            .get("object")
-            .cloned()
-            .unwrap_or_else(default_object);
+        let paths =
+            Paths { test_dir: dir("TEST_DIR"), sock_dir: dir("SOCK_DIR"), pid: env["pid"].parse().unwrap() };
+        let object = content.get("object").cloned().unwrap_or_else(default_object);
         (function, Self { env, paths, object })
     }
 
@@ -145,16 +128,10 @@ impl Seed {
                 json!(filter::filter_img_info(&output, file, self.imgfmt(), paths))
             }
             "filter_qmp_event" => filter::filter_qmp_event(event(input)?),
-            "filter_qmp_testfiles" => {
-                in_place(input, |msg| filter::filter_qmp_testfiles(msg, paths))?
-            }
-            "filter_qmp_imgfmt" => {
-                in_place(input, |msg| filter::filter_qmp_imgfmt(msg, self.imgfmt()))?
-            }
+            "filter_qmp_testfiles" => in_place(input, |msg| filter::filter_qmp_testfiles(msg, paths))?,
+            "filter_qmp_imgfmt" => in_place(input, |msg| filter::filter_qmp_imgfmt(msg, self.imgfmt()))?,
             "filter_qmp_virtio_scsi" => in_place(input, filter::filter_qmp_virtio_scsi)?,
-            "filter_qmp_generated_node_ids" => {
-                in_place(input, filter::filter_qmp_generated_node_ids)?
-            }
+            "filter_qmp_generated_node_ids" => in_place(input, filter::filter_qmp_generated_node_ids)?,
             "ordered_qmp" => value::ordered_qmp(input, true),
             "log" => self.log(input)?,
             "flatten_qmp_object" => Value::Object(value::flatten_qmp_object(input)),
@@ -175,19 +152,12 @@ impl Seed {
                 let key = self.env("IMGKEYSECRET").unwrap_or_default();
                 let secret = format!("secret,id=keysec0,data={key}");
                 let args = words(input)?;
-                json!(
-                    create_args(&args, self.imgfmt(), self.env("IMGOPTS"), &secret)
-                        .map_err(shown)?
-                )
+                json!(create_args(&args, self.imgfmt(), self.env("IMGOPTS"), &secret).map_err(shown)?)
             }
             "qemu_io_wrap_args" => {
                 let base = |options| [&["qemu-io".to_owned()], &*self.options(options)].concat();
                 let no_fmt = base("QEMU_IO_OPTIONS_NO_FMT");
-                json!(io_wrap_args(
-                    &words(input)?,
-                    &base("QEMU_IO_OPTIONS"),
-                    &no_fmt
-                ))
+                json!(io_wrap_args(&words(input)?, &base("QEMU_IO_OPTIONS"), &no_fmt))
             }
             "ReproducibleStreamWrapper" => json!(filter::filter_unittest(text(input)?)),
             "create_image" => image(input)?,
@@ -243,12 +213,8 @@ fn text(input: &Value) -> Result<&str, String> {
 }
 
 fn words(input: &Value) -> Result<Vec<String>, String> {
-    let list = input
-        .as_array()
-        .ok_or_else(|| format!("{input} is no list"))?;
-    list.iter()
-        .map(|word| text(word).map(str::to_owned))
-        .collect()
+    let list = input.as_array().ok_or_else(|| format!("{input} is no list"))?;
+    list.iter().map(|word| text(word).map(str::to_owned)).collect()
 }
 
 fn event(input: &Value) -> Result<&Value, String> {
@@ -269,9 +235,7 @@ fn in_place(input: &Value, filter: impl FnOnce(&mut Value)) -> Result<Value, Str
 }
 
 fn image(input: &Value) -> Result<Value, String> {
-    let size = input
-        .as_i64()
-        .ok_or_else(|| format!("{input} is no size"))?;
+    let size = input.as_i64().ok_or_else(|| format!("{input} is no size"))?;
     let file = tempfile::NamedTempFile::new().unwrap();
     create_image(file.path(), u64::try_from(size).unwrap_or(0)).map_err(shown)?;
     let content = std::fs::read(file.path()).unwrap();

@@ -28,8 +28,7 @@ pub fn filter_img_info(output: &str, filename: &str, imgfmt: &str, paths: &Paths
     static ITERS: LazyLock<Regex> = LazyLock::new(|| pattern("iters: [0-9]+"));
     static UUID: LazyLock<Regex> = LazyLock::new(|| pattern("uuid: [-a-f0-9]+"));
     static CID: LazyLock<Regex> = LazyLock::new(|| pattern("cid: [0-9]+"));
-    static COMPRESSION: LazyLock<Regex> =
-        LazyLock::new(|| pattern("compression type: (?:zlib|zstd)"));
+    static COMPRESSION: LazyLock<Regex> = LazyLock::new(|| pattern("compression type: (?:zlib|zstd)"));
 
     let prefixes = paths.prefixes();
     let mut filtered = String::with_capacity(output.len());
@@ -39,13 +38,9 @@ pub fn filter_img_info(output: &str, filename: &str, imgfmt: &str, paths: &Paths
         let line = then(line, |line| prefixes.hide(line));
         let line = then(line, |line| filter_imgfmt(line, imgfmt));
         let line = then(line, |line| ITERS.replace_all(line, "iters: XXX"));
-        let line = then(line, |line| {
-            UUID.replace_all(line, "uuid: XXXXXXXX-XXXX-XXXX-XXXX-XXXXXXXXXXXX")
-        });
+        let line = then(line, |line| UUID.replace_all(line, "uuid: XXXXXXXX-XXXX-XXXX-XXXX-XXXXXXXXXXXX"));
         let line = then(line, |line| CID.replace_all(line, "cid: XXXXXXXXXX"));
-        let line = then(line, |line| {
-            COMPRESSION.replace_all(line, "compression type: COMPRESSION_TYPE")
-        });
+        let line = then(line, |line| COMPRESSION.replace_all(line, "compression type: COMPRESSION_TYPE"));
         if index > 0 {
             filtered.push('\n');
         }

@@ -15,8 +15,8 @@ pub use compose::{Filter, apply_all};
 pub use image::{drop_child_info, filter_img_info, filter_imgfmt};
 pub use paths::{Paths, filter_test_dir, filter_testfiles};
 pub use qmp::{
-    Key, filter_qmp, filter_qmp_event, filter_qmp_generated_node_ids, filter_qmp_imgfmt,
-    filter_qmp_strings, filter_qmp_testfiles, filter_qmp_virtio_scsi,
+    Key, filter_qmp, filter_qmp_event, filter_qmp_generated_node_ids, filter_qmp_imgfmt, filter_qmp_strings,
+    filter_qmp_testfiles, filter_qmp_virtio_scsi,
 };
 pub use text::{
     filter_chown, filter_generated_node_ids, filter_nbd_exports, filter_qemu_io, filter_qtest,

@@ -20,17 +20,10 @@ pub struct Paths {
 impl Paths {
     pub(super) fn prefixes(&self) -> Prefixes {
         let prefix = |dir: &str| {
-            let slash = if dir.is_empty() || dir.ends_with('/') {
-                ""
-            } else {
-                "/"
-            };
+            let slash = if dir.is_empty() || dir.ends_with('/') { "" } else { "/" };
             format!("{dir}{slash}{}-", self.pid)
         };
-        Prefixes {
-            test: prefix(&self.test_dir),
-            sock: prefix(&self.sock_dir),
-        }
+        Prefixes { test: prefix(&self.test_dir), sock: prefix(&self.sock_dir) }
     }
 }
 
@@ -43,9 +36,7 @@ pub(super) struct Prefixes {
 
 impl Prefixes {
     pub(super) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
-        then(replace(text, &self.test, "TEST_DIR/PID-"), |text| {
-            replace(text, &self.sock, "SOCK_DIR/PID-")
-        })
+        then(replace(text, &self.test, "TEST_DIR/PID-"), |text| replace(text, &self.sock, "SOCK_DIR/PID-"))
     }
 }
 

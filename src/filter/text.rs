@@ -27,11 +27,7 @@ pub(super) fn then<'a>(
 
 /// Every `from` becomes `to`; an empty `from` stands between any two characters, as in Python.
 pub(super) fn replace<'a>(text: &'a str, from: &str, to: &str) -> Cow<'a, str> {
-    if text.contains(from) {
-        Cow::Owned(text.replace(from, to))
-    } else {
-        Cow::Borrowed(text)
-    }
+    if text.contains(from) { Cow::Owned(text.replace(from, to)) } else { Cow::Borrowed(text) }
 }
 
 /// Removes every carriage return (`iotests.py: filter_win32`).
@@ -47,9 +43,7 @@ pub fn filter_win32(text: &str) -> Cow<'_, str> {
 /// ```
 pub fn filter_qemu_io(text: &str) -> Cow<'_, str> {
     static TIMING: LazyLock<Regex> = LazyLock::new(|| {
-        pattern(
-            r"[0-9]* ops; [0-9/:. sec]* \([0-9/.inf]* [EPTGMKiBbytes]*/sec and [0-9/.inf]* ops/sec\)",
-        )
+        pattern(r"[0-9]* ops; [0-9/:. sec]* \([0-9/.inf]* [EPTGMKiBbytes]*/sec and [0-9/.inf]* ops/sec\)")
     });
     then(filter_win32(text), |text| {
         TIMING.replace_all(text, "X ops; XX:XX:XX.X (XXX YYY/sec and XXX ops/sec)")
@@ -85,11 +79,8 @@ pub fn filter_nbd_exports(text: &str) -> Cow<'_, str> {
 /// Only an `OPENED` line that comes first and a `CLOSED` line that comes last go; of two line ends after it, one stays.
 pub fn filter_qtest(text: &str) -> Cow<'_, str> {
     static OPENED: LazyLock<Regex> = LazyLock::new(|| pattern(r"\A\[I \d+\.\d+\] OPENED\n"));
-    static CLOSED: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"\n?\[I \+\d+\.\d+\] CLOSED\n?(\n?)\z"));
-    then(OPENED.replace(text, ""), |text| {
-        CLOSED.replace(text, "${1}")
-    })
+    static CLOSED: LazyLock<Regex> = LazyLock::new(|| pattern(r"\n?\[I \+\d+\.\d+\] CLOSED\n?(\n?)\z"));
+    then(OPENED.replace(text, ""), |text| CLOSED.replace(text, "${1}"))
 }
 
 /// Makes unittest's closing lines the same on every run: no duration, no count of skips
@@ -100,7 +91,5 @@ pub fn filter_qtest(text: &str) -> Cow<'_, str> {
 pub fn filter_unittest(text: &str) -> Cow<'_, str> {
     static RAN: LazyLock<Regex> = LazyLock::new(|| pattern(r"Ran (\d+) tests? in [\d.]+s"));
     static SKIPPED: LazyLock<Regex> = LazyLock::new(|| pattern(r" \(skipped=\d+\)"));
-    then(RAN.replace_all(text, "Ran ${1} tests"), |text| {
-        SKIPPED.replace_all(text, "")
-    })
+    then(RAN.replace_all(text, "Ran ${1} tests"), |text| SKIPPED.replace_all(text, ""))
 }

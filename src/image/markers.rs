@@ -20,8 +20,7 @@ pub fn sector_marker(number: i32) -> [u8; SECTOR as usize] {
 /// Sector numbers have 32 bits with a sign, so an image over 1 TiB is refused, before anything is written.
 pub fn create_image(path: impl AsRef<Path>, size: u64) -> io::Result<()> {
     let sectors = i32::try_from(size.div_ceil(SECTOR) as i128 - 1).map_err(|_| {
-        let why =
-            format!("an image with sector markers holds at most 1 TiB, {size} bytes asked for");
+        let why = format!("an image with sector markers holds at most 1 TiB, {size} bytes asked for");
         io::Error::new(io::ErrorKind::InvalidInput, why)
     })?;
     let mut file = BufWriter::new(File::create(path)?);

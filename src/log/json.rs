@@ -8,12 +8,7 @@ use serde_json::{Number, Value};
 /// floats look like Python's `repr`. What a [`Value`] cannot hold cannot be written: integers beyond 64 bits, `-0` as an
 /// integer, infinities, and unpaired surrogates.
 pub fn to_python_json(value: &Value, sort: bool, indent: Option<usize>) -> String {
-    let mut writer = Writer {
-        out: String::new(),
-        sort,
-        indent,
-        level: 0,
-    };
+    let mut writer = Writer { out: String::new(), sort, indent, level: 0 };
     writer.value(value);
     writer.out
 }
@@ -78,8 +73,7 @@ impl Writer {
     fn new_line(&mut self) {
         if let Some(indent) = self.indent {
             self.out.push('\n');
-            self.out
-                .extend(std::iter::repeat_n(' ', indent * self.level));
+            self.out.extend(std::iter::repeat_n(' ', indent * self.level));
         }
     }
 

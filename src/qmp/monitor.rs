@@ -81,7 +81,12 @@ impl Monitor {
     ///
     /// # Errors
     /// [`Error::Monitor`] when the connection breaks, [`Error::Timeout`] at the deadline.
-    pub fn execute(&mut self, command: &str, arguments: impl Into<Args>, deadline: Deadline) -> Result<Value> {
+    pub fn execute(
+        &mut self,
+        command: &str,
+        arguments: impl Into<Args>,
+        deadline: Deadline,
+    ) -> Result<Value> {
         let arguments = arguments.into().into_object(command)?;
         let id = Value::from(self.next_id);
         self.next_id += 1;
@@ -106,7 +111,9 @@ impl Monitor {
             match self.receive(deadline)? {
                 None => return Err(self.timeout(&format!("the reply to {command}"), deadline)),
                 // A command that could not even be parsed is answered without its id.
-                Some(Message::Reply { id: answered, body }) if answered.as_ref().is_none_or(|it| *it == id) => {
+                Some(Message::Reply { id: answered, body })
+                    if answered.as_ref().is_none_or(|it| *it == id) =>
+                {
                     return Ok(body);
                 }
                 // Late answer to a command whose wait was given up.

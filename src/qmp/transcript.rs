@@ -50,7 +50,10 @@ impl Transcript {
     fn record(&mut self, arrow: &str, line: &[u8]) {
         if let Some(file) = &mut self.file {
             // An incomplete transcript must not fail a trial.
-            let _ = file.write_all(arrow.as_bytes()).and_then(|()| file.write_all(line)).and_then(|()| file.write_all(b"\n"));
+            let _ = file
+                .write_all(arrow.as_bytes())
+                .and_then(|()| file.write_all(line))
+                .and_then(|()| file.write_all(b"\n"));
         }
         if self.tail.len() == TAIL_LINES {
             self.tail.pop_front();

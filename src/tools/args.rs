@@ -16,9 +16,7 @@ pub enum ArgsError {
     )]
     MissingValue(&'static str, String),
     /// A call for help, which makes no image.
-    #[error(
-        "failed to read the arguments of qemu-img create: {0:?} asks for help, not for an image"
-    )]
+    #[error("failed to read the arguments of qemu-img create: {0:?} asks for help, not for an image")]
     Help(String),
     /// `--` joined to an option as its value.
     #[error("failed to read the arguments of qemu-img create: {0:?} has no usable value")]
@@ -45,11 +43,7 @@ pub fn create_args(
     let Some((command, given)) = args.split_first().filter(|(first, _)| *first == "create") else {
         return Ok(args.to_vec());
     };
-    let Parsed {
-        format,
-        mut options,
-        rest,
-    } = parse(given)?;
+    let Parsed { format, mut options, rest } = parse(given)?;
 
     let of_format = |name: &str| format.as_deref() == Some(name);
     if let Some(imgopts) = imgopts.filter(|opts| !opts.is_empty() && of_format(imgfmt)) {
@@ -152,8 +146,7 @@ fn classify(arg: &str) -> Word<'_> {
 /// Whether argparse takes a word for a number, which may be a value, and not for an option.
 fn is_negative_number(arg: &str) -> bool {
     static NUMBER: LazyLock<Regex> = LazyLock::new(|| {
-        Regex::new(r"\A-(?:\d+|\d*\.\d+)\n?\z")
-            .expect("a built-in pattern is a valid regular expression")
+        Regex::new(r"\A-(?:\d+|\d*\.\d+)\n?\z").expect("a built-in pattern is a valid regular expression")
     });
     NUMBER.is_match(arg)
 }

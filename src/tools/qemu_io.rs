@@ -59,8 +59,12 @@ impl Test {
 
     fn qemu_io_args(&self, args: &[String]) -> Result<Vec<String>> {
         let env = self.context().env();
-        env.tool(ToolKind::QemuIo)?;
-        Ok(io_wrap_args(args, &env.qemu_io_options(self.imgfmt()), &env.qemu_io_options_no_fmt()))
+        let mut base = env.tool(ToolKind::QemuIo)?.options.clone();
+        // As check does: a LUKS image cannot be opened without a secret, so the case names both.
+        if self.imgfmt() != "luks" && !base.iter().any(|option| option == "-f") {
+            base.extend(["-f".to_owned(), self.imgfmt().to_owned()]);
+        }
+        Ok(io_wrap_args(args, &base, env.qemu_io_options_no_fmt()))
     }
 }
 
@@ -108,7 +112,9 @@ impl QemuIoInteractive {
     pub fn cmd(&mut self, command: &str) -> Result<String> {
         let command = command.trim();
         if command.contains('\n') {
-            return Err(Error::assertion(format!("a qemu-io command is one line, this is more: {command:?}")));
+            return Err(Error::assertion(format!(
+                "a qemu-io command is one line, this is more: {command:?}"
+            )));
         }
         if matches!(command, "q" | "quit") {
             return Err(Error::assertion("end an interactive qemu-io by close(), not by a quit command"));
@@ -162,10 +168,8 @@ impl QemuIoInteractive {
             if self.unread.len() >= searched + PROMPT.len() {
                 continue;
             }
-            let [ready] = self
-                .deadline
-                .wait_readable([self.stdout.as_fd()])
-                .map_err(Error::os("wait for qemu-io"))?;
+            let [ready] =
+                self.deadline.wait_readable([self.stdout.as_fd()]).map_err(Error::os("wait for qemu-io"))?;
             if !ready {
                 return Err(Error::Timeout {
                     what: format!("qemu-io's prompt after {command:?}"),

@@ -30,6 +30,8 @@ fn judge(kind: ToolKind, output: Output) -> Result<Output> {
     match output.status {
         Status::Exited(0) => Ok(output),
         Status::Exited(_) => Err(Error::Tool(Box::new(output))),
-        Status::Signalled(_) => Err(Error::Crash { program: kind.name().to_owned(), output: Box::new(output) }),
+        Status::Signalled(_) => {
+            Err(Error::Crash { program: kind.name().to_owned(), output: Box::new(output) })
+        }
     }
 }

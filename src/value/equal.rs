@@ -7,13 +7,9 @@ pub fn py_eq(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Null, Value::Null) => true,
         (Value::String(a), Value::String(b)) => a == b,
-        (Value::Array(a), Value::Array(b)) => {
-            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| py_eq(a, b))
-        }
+        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| py_eq(a, b)),
         (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len()
-                && a.iter()
-                    .all(|(key, a)| b.get(key).is_some_and(|b| py_eq(a, b)))
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| py_eq(a, b)))
         }
         _ => match (Numeric::of(a), Numeric::of(b)) {
             (Some(a), Some(b)) => a == b,
@@ -39,20 +35,13 @@ impl Numeric {
     }
 
     fn of_number(number: &Number) -> Option<Self> {
-        let int = number
-            .as_u64()
-            .map(i128::from)
-            .or(number.as_i64().map(i128::from));
+        let int = number.as_u64().map(i128::from).or(number.as_i64().map(i128::from));
         if let Some(int) = int {
             return Some(Self::Int(int));
         }
         let float = number.as_f64()?;
         // Beyond 2^64 no integer of ours can be meant.
         let whole = float.fract() == 0.0 && float.abs() < 2f64.powi(65);
-        Some(if whole {
-            Self::Int(float as i128)
-        } else {
-            Self::Float(float)
-        })
+        Some(if whole { Self::Int(float as i128) } else { Self::Float(float) })
     }
 }

@@ -16,11 +16,9 @@ pub fn event_match(event: &Value, wanted: &Value) -> bool {
         (Value::String(wanted), _) if wanted.is_empty() => true,
         (Value::Object(wanted), _) if wanted.is_empty() => true,
         (Value::Array(wanted), _) if wanted.is_empty() => true,
-        (Value::Object(wanted), Value::Object(event)) => wanted.iter().all(|(key, wanted)| {
-            event
-                .get(key)
-                .is_some_and(|found| event_match(found, wanted))
-        }),
+        (Value::Object(wanted), Value::Object(event)) => {
+            wanted.iter().all(|(key, wanted)| event.get(key).is_some_and(|found| event_match(found, wanted)))
+        }
         (Value::Array(keys), Value::Array(found)) => {
             for key in keys {
                 if !found.iter().any(|item| py_eq(item, key)) {
@@ -55,10 +53,6 @@ fn as_index(key: &Value) -> Option<i64> {
 /// The item at an index that counts from the end when negative.
 pub(super) fn item(list: &[Value], index: i64) -> Option<&Value> {
     let back = usize::try_from(index.unsigned_abs()).ok()?;
-    let index = if index < 0 {
-        list.len().checked_sub(back)?
-    } else {
-        back
-    };
+    let index = if index < 0 { list.len().checked_sub(back)? } else { back };
     list.get(index)
 }

@@ -10,6 +10,4 @@ pub use equal::py_eq;
 pub use event::event_match;
 pub use flatten::{NotText, flatten_qmp_object, json_filename, qmp_to_opts};
 pub use order::ordered_qmp;
-pub use path::{
-    MismatchError, PathError, PathProblem, PresentError, absent_qmp, dictpath, matches_qmp,
-};
+pub use path::{MismatchError, PathError, PathProblem, PresentError, absent_qmp, dictpath, matches_qmp};

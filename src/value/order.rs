@@ -15,11 +15,7 @@ pub fn ordered_qmp(value: &Value, conv_keys: bool) -> Value {
             entries.sort_unstable_by_key(|(key, _)| *key);
             let mut ordered = Map::new();
             for (key, value) in entries {
-                let key = if conv_keys {
-                    key.replace('_', "-")
-                } else {
-                    key.clone()
-                };
+                let key = if conv_keys { key.replace('_', "-") } else { key.clone() };
                 ordered.insert(key, ordered_qmp(value, false));
             }
             Value::Object(ordered)

@@ -130,17 +130,12 @@ fn python_int(text: &str) -> Option<i64> {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
     };
-    let groups_of_digits = digits
-        .split('_')
-        .all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
+    let groups_of_digits =
+        digits.split('_').all(|group| !group.is_empty() && group.bytes().all(|byte| byte.is_ascii_digit()));
     let number = digits
         .bytes()
         .filter(u8::is_ascii_digit)
-        .fold(0i64, |number, digit| {
-            number
-                .saturating_mul(10)
-                .saturating_add(i64::from(digit - b'0'))
-        });
+        .fold(0i64, |number, digit| number.saturating_mul(10).saturating_add(i64::from(digit - b'0')));
     groups_of_digits.then_some(if negative { -number } else { number })
 }
 
@@ -148,8 +143,7 @@ fn python_int(text: &str) -> Option<i64> {
 ///
 /// To demand a list, put it in a list. `[]` means itself. Values are compared as Python does: see [`py_eq`].
 pub fn matches_qmp(value: &Value, path: &str, expected: &Value) -> Result<(), MismatchError> {
-    let found =
-        dictpath(value, path).map_err(|error| MismatchError::Path(error, format!("{value:#}")))?;
+    let found = dictpath(value, path).map_err(|error| MismatchError::Path(error, format!("{value:#}")))?;
     let matched = match expected {
         Value::Array(any_of) if !any_of.is_empty() => any_of.iter().any(|one| py_eq(found, one)),
         one => py_eq(found, one),
@@ -176,9 +170,7 @@ pub fn absent_qmp(value: &Value, path: &str) -> Result<(), PresentError> {
             found: found.to_string(),
             whole: format!("{value:#}"),
         }),
-        Err(error) if matches!(error.problem, PathProblem::BadIndex(..)) => {
-            Err(PresentError::Path(error))
-        }
+        Err(error) if matches!(error.problem, PathProblem::BadIndex(..)) => Err(PresentError::Path(error)),
         Err(_) => Ok(()),
     }
 }
