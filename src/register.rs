@@ -3,6 +3,7 @@
 //! A project's `build.rs` is one line: `fn main() { iotests::register::cases("cases"); }`. This file
 //! uses nothing else of the library, because the library's own `build.rs` includes it as well.
 
+use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write as _;
 use std::fs;
@@ -41,6 +42,7 @@ fn variable(name: &str) -> Result<String, String> {
 fn table(root: &Path, dir: &str) -> Result<String, String> {
     let mut modules = String::new();
     let mut entries = String::new();
+    let mut names = BTreeSet::new();
     for file in case_files(root, dir)? {
         println!("cargo::rerun-if-changed={file}");
         let path = root.join(&file);
@@ -53,7 +55,7 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
             continue;
         }
         let case = file.trim_start_matches(dir).trim_start_matches('/').trim_end_matches(".rs");
-        let module = module_name(case);
+        let module = module_name(case, &mut names);
         let text = path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()))?;
         let _ = writeln!(modules, "#[doc(hidden)]\n#[path = {text:?}]\npub mod {module};");
         let _ = writeln!(
@@ -92,14 +94,13 @@ fn declares_suite(source: &str) -> bool {
     })
 }
 
-fn module_name(case: &str) -> String {
-    let mut name = String::from("case_");
-    for c in case.chars() {
-        match c {
-            '/' => name.push_str("__"),
-            c if c.is_ascii_alphanumeric() => name.push(c.to_ascii_lowercase()),
-            _ => name.push('_'),
-        }
-    }
+/// A name for the case's module that no other in `taken` has.
+fn module_name(case: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut words = case.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let plain = words.by_ref().fold("case".to_owned(), |name, word| name + "_" + &word.to_ascii_lowercase());
+    let numbered = (2..).map(|number| format!("{plain}_{number}"));
+    let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let name = name.unwrap_or(plain);
+    taken.insert(name.clone());
     name
 }
