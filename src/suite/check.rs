@@ -21,7 +21,10 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
         let who = format!("test {:?}", test.name());
         // A suite that is one test, such as a script, lends it its own name.
         if !(test.name().is_empty() && suite.tests().len() == 1) {
-            word(&format!("the name of {who}"), test.name(), "_-", &mut found);
+            word(&format!("the name of {who}"), test.own_name(), "_-", &mut found);
+        }
+        if let Some(fixture) = test.fixture() {
+            word(&format!("the name of the fixture of {who}"), fixture, "_-", &mut found);
         }
         if !names.insert(test.name()) {
             found.push(format!("two tests are named {:?}: rename one", test.name()));
@@ -149,6 +152,14 @@ mod tests {
         assert_eq!(
             with(&|s| _ = s.test("a/b", |_| Ok(()))),
             "the name of test \"a/b\": expected letters, digits and _ - only"
+        );
+        assert_eq!(
+            with(&|s| _ = s.fixture("a/b", |_| Ok(())).test("third", |_, ()| Ok(()))),
+            "the name of the fixture of test \"a/b/third\": expected letters, digits and _ - only"
+        );
+        assert_eq!(
+            with(&|s| _ = s.fixture("b", |_| Ok(())).test("a/third", |_, ()| Ok(()))),
+            "the name of test \"b/a/third\": expected letters, digits and _ - only"
         );
         assert_eq!(
             with(&|s| _ = s.unsupported_formats(["qcow2"])),
