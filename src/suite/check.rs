@@ -30,11 +30,13 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
             found.push(format!("two tests are named {:?}: rename one", test.name()));
         }
         declaration(&who, test.declaration(), &mut found);
-        for (what, ours, suites) in [
-            ("formats", &test.declaration().formats, &suite.declaration().formats),
-            ("protocols", &test.declaration().protocols, &suite.declaration().protocols),
+        for (what, ours, suites, known) in [
+            ("formats", &test.declaration().formats, &suite.declaration().formats, IMAGE_FORMATS.as_slice()),
+            ("protocols", &test.declaration().protocols, &suite.declaration().protocols, &PROTOCOLS),
         ] {
-            if excludes(suites, ours) {
+            // A name that does not exist was told above, and explains itself.
+            let exist = ours.iter().all(|name| known.contains(&name.as_str()));
+            if exist && excludes(suites, ours) {
                 found.push(format!("{who} can never run: the suite supports none of its {what} {ours:?}"));
             }
         }
