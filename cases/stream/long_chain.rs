@@ -1,10 +1,13 @@
 //! Several jobs at once on one long chain: side by side, or in each other's way.
+//!
+//! A job that others shall find there is one that waits to be finalized or completed: that holds its
+//! nodes, and no drain lets it go on as it does a slow one.
 use iotests::prelude::*;
 
 /// Images of the chain, the lowest first; that at `n` is node `node<n>`, the last one `drive0`.
 const IMAGES: usize = 8;
 const TOP: usize = IMAGES - 1;
-const SIZE: usize = IMAGES << 20;
+const KIB: usize = 64;
 
 struct Chain {
     images: Vec<ScratchFile>,
@@ -20,23 +23,22 @@ pub fn suite(s: &mut Suite) {
     chain.test("active_commit_in_the_way", active_commit_in_the_way);
     chain.test("on_top_of_a_commit", on_top_of_a_commit);
     chain.test("down_to_the_filter_of_a_commit", down_to_the_filter_of_a_commit);
-    chain.test("with_an_active_commit", with_an_active_commit);
-    chain.test("with_a_slow_active_commit", with_a_slow_active_commit);
+    chain.test("before_an_active_commit", before_an_active_commit);
+    chain.test("after_an_active_commit", after_an_active_commit);
     chain.test("base_by_node_name", base_by_node_name);
 }
 
 impl Chain {
     fn open(t: &mut Test) -> TestResult<Self> {
         let images: Vec<_> = (0..IMAGES).map(|n| t.file(&format!("image{n}"))).collect();
-        let size = SIZE.to_string();
+        let size = format!("{}k", IMAGES * KIB);
         t.qemu_img_create(["-f", t.imgfmt(), &images[0], &size])?;
         for pair in images.windows(2) {
             let [below, image] = pair else { continue };
             t.qemu_img_create(["-u", "-f", t.imgfmt(), "-b", below, "-F", t.imgfmt(), image, &size])?;
         }
-        // More than a slow job does at once.
         for n in (1..IMAGES).step_by(2) {
-            t.write_pattern(&images[n], pattern(n), &format!("{n}M"), "1M")?;
+            t.write_pattern(&images[n], pattern(n), &format!("{}k", n * KIB), "64k")?;
         }
         let names = (0..IMAGES).map(|n| format!("{}node-name=node{n}", "backing.".repeat(TOP - n)));
         let options = names.collect::<Vec<_>>().join(",");
@@ -45,20 +47,32 @@ impl Chain {
         Ok(Self { images, vm })
     }
 
-    fn refuses(&mut self, t: &Test, command: &str, arguments: Value, why: &str) -> TestResult {
+    fn refuses(&mut self, t: &Test, command: &str, mut arguments: Value, why: &str) -> TestResult {
+        arguments["job-id"] = json!("other");
         let reply = self.vm.qmp(command, arguments)?;
         t.assert_qmp(&reply, "error/desc", why)
     }
 
-    fn full_speed(&mut self, job: &str) -> TestResult {
-        self.vm.cmd("block-job-set-speed", json!({ "device": job, "speed": 0 }))?;
+    /// Starts a job and waits until all that is left is to finalize it.
+    fn until_pending(&mut self, job: &str, command: &str, mut arguments: Value) -> TestResult {
+        arguments["job-id"] = json!(job);
+        arguments["auto-finalize"] = json!(false);
+        self.vm.cmd(command, arguments)?;
+        self.vm.job(job).wait_status("pending")?;
         Ok(())
+    }
+
+    fn finalize(&mut self, t: &Test, job: &str) -> TestResult {
+        self.vm.job(job).finalize()?;
+        let end = EventMatch::new("BLOCK_JOB_COMPLETED").data(json!({ "device": job }));
+        let event = self.vm.event_wait(end)?;
+        t.assert_qmp_absent(&event, "data/error")
     }
 
     /// Demands that the guest would see all data, were this image its disk.
     fn verify(&mut self, t: &Test, image: usize) -> TestResult {
         self.vm.shutdown()?;
-        let reads = (1..IMAGES).step_by(2).map(|n| format!("read -P {:#x} {n}M 1M", pattern(n)));
+        let reads = (1..IMAGES).step_by(2).map(|n| format!("read -P {:#x} {}k 64k", pattern(n), n * KIB));
         let args = reads.flat_map(|read| ["-c".to_owned(), read]).chain([self.images[image].to_string()]);
         let output = t.qemu_io(args)?;
         t.assert(!output.stdout.contains("verification failed"), output.stdout)
@@ -71,169 +85,128 @@ fn pattern(image: usize) -> u8 {
 
 /// Each image with an even number takes in the one below it, all at the same time.
 fn side_by_side(t: &mut Test, chain: &mut Chain) -> TestResult {
-    let jobs: Vec<_> = (2..TOP).step_by(2).map(|n| format!("into-node{n}")).collect();
-    for (job, n) in jobs.iter().zip((2..TOP).step_by(2)) {
-        let (into, from) = (format!("node{n}"), format!("node{}", n - 1));
-        let arguments = json!({ "job-id": job, "device": into, "bottom": from, "speed": 1024 });
+    for n in [2, 4, 6] {
+        let arguments = json!({
+            "job-id": format!("job{n}"), "device": format!("node{n}"), "bottom": format!("node{}", n - 1),
+            "auto-finalize": false,
+        });
         chain.vm.cmd("block-stream", arguments)?;
     }
-    let running = chain.vm.query("query-block-jobs")?;
-    t.assert_eq(running["return"].as_array().map(Vec::len), Some(jobs.len()))?;
-    // From the top: a job that ends lets those above it go on, but not those below.
-    for job in jobs.iter().rev() {
-        chain.full_speed(job)?;
+    for n in [2, 4, 6] {
+        chain.vm.job(format!("job{n}")).wait_status("pending")?;
     }
-    for job in &jobs {
-        let event = chain.vm.event_wait(EventMatch::new("BLOCK_JOB_COMPLETED").data(json!({ "device": job })))?;
-        t.assert_qmp_absent(&event, "data/error")?;
+    for n in [4, 6, 2] {
+        chain.finalize(t, &format!("job{n}"))?;
     }
-    chain.vm.assert_no_active_block_jobs()?;
-    for n in (2..TOP).step_by(2) {
+    for n in [2, 4, 6] {
         chain.vm.assert_block_path(&format!("node{n}"), "/backing", Some(&format!("node{}", n - 2)))?;
     }
+    chain.vm.assert_no_active_block_jobs()?;
     chain.verify(t, TOP)
 }
 
 fn stream_in_the_way(t: &mut Test, chain: &mut Chain) -> TestResult {
     let images = chain.images.clone();
-    chain.vm.cmd(
-        "block-stream",
-        json!({
-            "job-id": "job4", "device": "node4", "base": images[1],
-            "filter-node-name": "filter", "speed": 1024,
-        }),
-    )?;
+    let stream = json!({ "device": "node4", "base": images[1], "filter-node-name": "filter" });
+    chain.until_pending("job4", "block-stream", stream)?;
     let busy = |node| format!("Node '{node}' is busy: block device is in use by block job: stream");
     for (command, arguments, node) in [
-        ("block-stream", json!({ "job-id": "other", "device": "node5", "base": images[2] }), "filter"),
-        ("block-stream", json!({ "job-id": "other", "device": "node3", "base": images[2] }), "node3"),
-        ("block-stream", json!({ "job-id": "other", "device": "node4" }), "node4"),
-        ("block-commit", json!({ "job-id": "other", "device": "drive0", "base": images[4] }), "filter"),
-        (
-            "block-commit",
-            json!({ "job-id": "other", "device": "drive0", "base": images[1], "top": images[3] }),
-            "node3",
-        ),
+        ("block-stream", json!({ "device": "node5", "base": images[2] }), "filter"),
+        ("block-stream", json!({ "device": "node3", "base": images[2] }), "node3"),
+        ("block-stream", json!({ "device": "node4" }), "node4"),
+        ("block-commit", json!({ "device": "drive0", "base": images[4] }), "filter"),
+        ("block-commit", json!({ "device": "drive0", "base": images[1], "top": images[3] }), "node3"),
         // It would have to change the backing file name in the image above.
-        (
-            "block-commit",
-            json!({ "job-id": "other", "device": "drive0", "base": images[0], "top": images[1] }),
-            "node2",
-        ),
+        ("block-commit", json!({ "device": "drive0", "base": images[0], "top": images[1] }), "node2"),
     ] {
         chain.refuses(t, command, arguments, &busy(node))?;
     }
-    chain.full_speed("job4")?;
-    chain.vm.wait_until_completed("job4")?;
+    chain.finalize(t, "job4")?;
     chain.verify(t, TOP)
 }
 
 fn commit_in_the_way(t: &mut Test, chain: &mut Chain) -> TestResult {
     let images = chain.images.clone();
-    chain.vm.cmd(
-        "block-commit",
-        json!({ "job-id": "job3", "device": "drive0", "top": images[5], "base": images[3], "speed": 1024 }),
-    )?;
+    let commit = json!({ "device": "drive0", "top": images[5], "base": images[3] });
+    chain.until_pending("job3", "block-commit", commit)?;
     for (arguments, node) in [
-        (json!({ "job-id": "other", "device": "node3" }), "node3"),
-        (json!({ "job-id": "other", "device": "node6", "base": images[2] }), "node5"),
-        (json!({ "job-id": "other", "device": "node4", "base": images[2] }), "node4"),
-        (json!({ "job-id": "other", "device": "node6", "base": images[4] }), "node5"),
-        (json!({ "job-id": "other", "device": "drive0", "base": images[5] }), "drive0"),
+        (json!({ "device": "node3" }), "node3"),
+        (json!({ "device": "node6", "base": images[2] }), "node5"),
+        (json!({ "device": "node4", "base": images[2] }), "node4"),
+        (json!({ "device": "node6", "base": images[4] }), "node5"),
+        (json!({ "device": "drive0", "base": images[5] }), "drive0"),
     ] {
         let why = format!("Node '{node}' is busy: block device is in use by block job: commit");
         chain.refuses(t, "block-stream", arguments, &why)?;
     }
-    chain.full_speed("job3")?;
-    chain.vm.wait_until_completed("job3")?;
+    chain.finalize(t, "job3")?;
     chain.verify(t, TOP)
 }
 
 /// A commit of the active layer is another kind of job.
 fn active_commit_in_the_way(t: &mut Test, chain: &mut Chain) -> TestResult {
     let base = chain.images[3].clone();
-    chain.vm.cmd(
-        "block-commit",
-        json!({ "job-id": "job3", "device": "drive0", "base": base, "speed": 1024 }),
-    )?;
+    chain.vm.cmd("block-commit", json!({ "job-id": "job3", "device": "drive0", "base": base }))?;
+    chain.vm.wait_ready("job3")?;
     let why = "Node 'node5' is busy: block device is in use by block job: commit";
-    let arguments = json!({ "job-id": "other", "device": "node5", "base": base });
-    chain.refuses(t, "block-stream", arguments, why)?;
-    chain.full_speed("job3")?;
-    chain.vm.complete_and_wait("job3")?;
+    chain.refuses(t, "block-stream", json!({ "device": "node5", "base": base }), why)?;
+    chain.vm.complete_ready_and_wait("job3")?;
     chain.verify(t, 3)
 }
 
 fn on_top_of_a_commit(t: &mut Test, chain: &mut Chain) -> TestResult {
-    let images = chain.images.clone();
-    chain.vm.cmd(
-        "block-commit",
-        json!({
-            "device": "drive0", "top": images[2], "base": images[0],
-            "filter-node-name": "filter", "speed": 1024,
-        }),
-    )?;
-    let arguments = json!({ "job-id": "other", "device": "node4", "base-node": "node2" });
-    chain.refuses(t, "block-stream", arguments, "Cannot freeze 'backing' link to 'filter'")?;
-    chain.full_speed("drive0")?;
-    chain.vm.wait_until_completed("drive0")?;
+    let commit = json!({
+        "device": "drive0", "top-node": "node2", "base-node": "node0", "filter-node-name": "filter",
+    });
+    chain.until_pending("commit", "block-commit", commit)?;
+    let stream = json!({ "device": "node4", "base-node": "node2" });
+    chain.refuses(t, "block-stream", stream, "Cannot freeze 'backing' link to 'filter'")?;
+    chain.finalize(t, "commit")?;
     chain.verify(t, TOP)
 }
 
 /// A stream does not depend on its base: that may go away meanwhile.
 fn down_to_the_filter_of_a_commit(t: &mut Test, chain: &mut Chain) -> TestResult {
-    chain.vm.cmd(
-        "block-commit",
-        json!({
-            "device": "drive0", "top-node": "node2", "base-node": "node0",
-            "filter-node-name": "filter", "speed": 1024,
-        }),
-    )?;
-    chain.vm.cmd(
-        "block-stream",
-        json!({ "job-id": "job4", "device": "node4", "base-node": "filter" }),
-    )?;
-    chain.full_speed("drive0")?;
-    for job in ["drive0", "job4"] {
-        let event = chain.vm.event_wait(EventMatch::new("BLOCK_JOB_COMPLETED").data(json!({ "device": job })))?;
-        t.assert_qmp_absent(&event, "data/error")?;
-    }
+    let commit = json!({
+        "device": "drive0", "top-node": "node2", "base-node": "node0", "filter-node-name": "filter",
+    });
+    chain.until_pending("commit", "block-commit", commit)?;
+    let stream = json!({ "device": "node4", "base-node": "filter" });
+    chain.until_pending("stream", "block-stream", stream)?;
+    chain.finalize(t, "commit")?;
+    t.assert(chain.vm.node_info("filter")?.is_none(), "the base is gone")?;
+    chain.finalize(t, "stream")?;
     chain.vm.assert_no_active_block_jobs()?;
     chain.vm.assert_block_path("node4", "/backing", Some("node0"))?;
     chain.verify(t, TOP)
 }
 
-fn with_an_active_commit(t: &mut Test, chain: &mut Chain) -> TestResult {
-    let base = chain.images[3].clone();
-    chain.vm.cmd("block-stream", json!({ "job-id": "job2", "device": "node2", "base-node": "node0" }))?;
-    chain.vm.cmd("block-commit", json!({ "device": "drive0", "base": base }))?;
-    both_to_their_end(t, chain, "job2")?;
+fn before_an_active_commit(t: &mut Test, chain: &mut Chain) -> TestResult {
+    stream_and_active_commit(chain)?;
+    chain.finalize(t, "stream")?;
     chain.vm.assert_block_path("node2", "/backing", Some("node0"))?;
+    chain.vm.complete_ready_and_wait("commit")?;
     chain.verify(t, 3)
 }
 
-fn with_a_slow_active_commit(t: &mut Test, chain: &mut Chain) -> TestResult {
-    let base = chain.images[5].clone();
-    let stream = json!({ "job-id": "job4", "device": "node4", "base-node": "node0", "speed": 1024 });
-    chain.vm.cmd("block-stream", stream)?;
-    chain.vm.cmd("block-commit", json!({ "device": "drive0", "base": base, "speed": 1024 }))?;
-    for job in ["drive0", "job4"] {
-        chain.full_speed(job)?;
-    }
-    both_to_their_end(t, chain, "job4")?;
-    chain.verify(t, 5)
+fn after_an_active_commit(t: &mut Test, chain: &mut Chain) -> TestResult {
+    stream_and_active_commit(chain)?;
+    chain.vm.cmd("block-job-complete", json!({ "device": "commit" }))?;
+    let end = EventMatch::new("BLOCK_JOB_COMPLETED").data(json!({ "device": "commit" }));
+    let event = chain.vm.event_wait(end)?;
+    t.assert_qmp_absent(&event, "data/error")?;
+    chain.finalize(t, "stream")?;
+    chain.vm.assert_block_path("node3", "/backing/backing", Some("node0"))?;
+    chain.verify(t, 3)
 }
 
-/// Completes the commit of `drive0` once it is ready, and waits for it and a stream to end.
-fn both_to_their_end(t: &Test, chain: &mut Chain, stream: &str) -> TestResult {
-    let ready = chain.vm.wait_ready("drive0")?;
-    t.assert_qmp(&ready, "data/type", "commit")?;
-    chain.vm.cmd("block-job-complete", json!({ "device": "drive0" }))?;
-    for job in [stream, "drive0"] {
-        let event = chain.vm.event_wait(EventMatch::new("BLOCK_JOB_COMPLETED").data(json!({ "device": job })))?;
-        t.assert_qmp_absent(&event, "data/error")?;
-    }
-    chain.vm.assert_no_active_block_jobs()
+/// A stream into the lower part of the chain, and a commit of the rest, both at their end.
+fn stream_and_active_commit(chain: &mut Chain) -> TestResult {
+    let base = chain.images[3].clone();
+    chain.vm.cmd("block-commit", json!({ "job-id": "commit", "device": "drive0", "base": base }))?;
+    chain.until_pending("stream", "block-stream", json!({ "device": "node2", "base-node": "node0" }))?;
+    chain.vm.wait_ready("commit")?;
+    Ok(())
 }
 
 fn base_by_node_name(t: &mut Test, chain: &mut Chain) -> TestResult {
@@ -242,8 +215,7 @@ fn base_by_node_name(t: &mut Test, chain: &mut Chain) -> TestResult {
         ("node6", "Node 'node6' is not a backing image of 'node4'"),
         ("node4", "Node 'node4' is not a backing image of 'node4'"),
     ] {
-        let arguments = json!({ "job-id": "job0", "device": "node4", "base-node": base });
-        chain.refuses(t, "block-stream", arguments, why)?;
+        chain.refuses(t, "block-stream", json!({ "device": "node4", "base-node": base }), why)?;
     }
     chain.vm.cmd("block-stream", json!({ "job-id": "job0", "device": "node4", "base-node": "node2" }))?;
     chain.vm.wait_until_completed("job0")?;
