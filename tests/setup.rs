@@ -1,10 +1,7 @@
 //! `setup.sh` on machines that are not at hand: each test lays out a PATH with fake package managers that record
 //! how they are called, and looks at what the script asked of them.
 
-#![expect(
-    clippy::unwrap_used,
-    reason = "a test that cannot lay out its files has failed"
-)]
+#![expect(clippy::unwrap_used, reason = "a test that cannot lay out its files has failed")]
 
 use std::fs;
 use std::io::Write;
@@ -19,8 +16,8 @@ static WRITING_OR_STARTING: Mutex<()> = Mutex::new(());
 
 /// What the script may use besides what a test gives it.
 const COMMON: [&str; 14] = [
-    "cat", "chmod", "cp", "dirname", "env", "grep", "head", "mkdir", "mktemp", "rm", "sed",
-    "sleep", "sort", "tail",
+    "cat", "chmod", "cp", "dirname", "env", "grep", "head", "mkdir", "mktemp", "rm", "sed", "sleep", "sort",
+    "tail",
 ];
 
 const TOOLS: [&str; 4] = ["qemu-img", "qemu-io", "qemu-nbd", "qemu-storage-daemon"];
@@ -44,15 +41,11 @@ struct Run {
 impl Machine {
     /// An x86-64 machine with root, a linker and cargo, but no QEMU and no package manager.
     fn new() -> Self {
-        let machine = Machine {
-            dir: tempfile::tempdir().unwrap(),
-        };
+        let machine = Machine { dir: tempfile::tempdir().unwrap() };
         fs::create_dir(machine.bin()).unwrap();
         let path = std::env::var_os("PATH").unwrap();
         for name in COMMON {
-            let real = std::env::split_paths(&path)
-                .map(|dir| dir.join(name))
-                .find(|file| file.is_file());
+            let real = std::env::split_paths(&path).map(|dir| dir.join(name)).find(|file| file.is_file());
             let real = real.unwrap_or_else(|| panic!("no {name} on PATH"));
             machine.program(name, &format!("exec '{}' \"$@\"", real.display()));
         }
@@ -85,10 +78,7 @@ impl Machine {
     /// A program that records its name and arguments before it does anything else.
     fn recorded(&self, name: &str, body: &str) {
         let calls = self.dir.path().join("calls");
-        self.program(
-            name,
-            &format!("echo \"{name} $*\" >>'{}'\n{body}", calls.display()),
-        );
+        self.program(name, &format!("echo \"{name} $*\" >>'{}'\n{body}", calls.display()));
     }
 
     fn tools(&self, version: &str) {
@@ -98,39 +88,27 @@ impl Machine {
     }
 
     fn emulator(&self, version: &str) {
-        self.program(
-            "qemu-system-x86_64",
-            &format!("echo 'QEMU emulator version {version} (made up)'"),
-        );
+        self.program("qemu-system-x86_64", &format!("echo 'QEMU emulator version {version} (made up)'"));
     }
 
     /// The programs around `apt-get`: `offers` are lines of `apt-cache madison`, without their package; `installed`
     /// are packages with their versions.
     fn debian(&self, offers: &[&str], installed: &[(&str, &str)], apt_get: &str) {
-        let offers: String = offers
-            .iter()
-            .map(|offer| format!("echo \" $2 | {offer} amd64 Packages\"\n"))
-            .collect();
+        let offers: String =
+            offers.iter().map(|offer| format!("echo \" $2 | {offer} amd64 Packages\"\n")).collect();
         self.program("apt-cache", &offers);
         let lines = |format: fn(&str, &str) -> String| -> String {
-            installed
-                .iter()
-                .map(|(package, version)| format(package, version))
-                .collect()
+            installed.iter().map(|(package, version)| format(package, version)).collect()
         };
-        let versions = lines(|package, version| {
-            format!("[ \"$4\" != {package} ] || echo 'installed {version}'\n")
-        });
+        let versions =
+            lines(|package, version| format!("[ \"$4\" != {package} ] || echo 'installed {version}'\n"));
         let names = lines(|package, _| format!("echo 'installed qemu {package}'\n"));
         self.program(
             "dpkg-query",
             &format!("case $3 in *source:Package*) {names} ;; *) {versions} ;; esac; true"),
         );
         // dpkg --compare-versions NEW ge OLD
-        self.program(
-            "dpkg",
-            r#"[ "$(printf '%s\n%s\n' "$2" "$4" | sort -V | head -n 1)" = "$4" ]"#,
-        );
+        self.program("dpkg", r#"[ "$(printf '%s\n%s\n' "$2" "$4" | sort -V | head -n 1)" = "$4" ]"#);
         self.recorded("apt-get", apt_get);
     }
 
@@ -169,43 +147,26 @@ impl Machine {
 fn write_program(path: &Path, body: &str) {
     let _guard = WRITING_OR_STARTING.lock().unwrap();
     let _ = fs::remove_file(path);
-    let mut file = fs::File::options()
-        .write(true)
-        .create_new(true)
-        .mode(0o755)
-        .open(path)
-        .unwrap();
+    let mut file = fs::File::options().write(true).create_new(true).mode(0o755).open(path).unwrap();
     write!(file, "#!/bin/sh\n{body}\n").unwrap();
 }
 
 impl Run {
     #[track_caller]
     fn succeeds(self) -> Self {
-        assert!(
-            self.ok,
-            "setup.sh failed; it called {:#?} and said:\n{}",
-            self.calls, self.said
-        );
+        assert!(self.ok, "setup.sh failed; it called {:#?} and said:\n{}", self.calls, self.said);
         self
     }
 
     #[track_caller]
     fn fails(self) -> Self {
-        assert!(
-            !self.ok,
-            "setup.sh succeeded; it called {:#?} and said:\n{}",
-            self.calls, self.said
-        );
+        assert!(!self.ok, "setup.sh succeeded; it called {:#?} and said:\n{}", self.calls, self.said);
         self
     }
 
     #[track_caller]
     fn says(self, wanted: &str) -> Self {
-        assert!(
-            self.said.contains(wanted),
-            "not said: {wanted:?}; but:\n{}",
-            self.said
-        );
+        assert!(self.said.contains(wanted), "not said: {wanted:?}; but:\n{}", self.said);
         self
     }
 
@@ -217,12 +178,8 @@ impl Run {
 
     /// The arguments of each installation by apt that was more than a simulation.
     fn apt_installs(&self) -> Vec<&str> {
-        let real = self
-            .calls
-            .iter()
-            .filter(|call| call.starts_with("apt-get ") && !call.contains(" -s "));
-        real.filter_map(|call| Some(call.split_once(" --no-remove ")?.1))
-            .collect()
+        let real = self.calls.iter().filter(|call| call.starts_with("apt-get ") && !call.contains(" -s "));
+        real.filter_map(|call| Some(call.split_once(" --no-remove ")?.1)).collect()
     }
 }
 
@@ -236,21 +193,14 @@ fn does_nothing_when_all_is_there() {
     for manager in MANAGERS {
         machine.recorded(manager, "");
     }
-    machine
-        .run()
-        .succeeds()
-        .says("all is there: QEMU 10.0.2")
-        .calls(&[]);
+    machine.run().succeeds().says("all is there: QEMU 10.0.2").calls(&[]);
 }
 
 #[test]
 fn takes_qemu_kvm_for_the_emulator() {
     let machine = Machine::new();
     machine.tools("9.1.0");
-    machine.program(
-        "qemu-kvm",
-        "echo 'QEMU emulator version 9.1.0 (qemu-kvm-9.1.0-3.el10)'",
-    );
+    machine.program("qemu-kvm", "echo 'QEMU emulator version 9.1.0 (qemu-kvm-9.1.0-3.el10)'");
     machine.recorded("dnf", "");
     machine.run().succeeds().calls(&[]);
 }
@@ -260,26 +210,14 @@ fn takes_the_binaries_that_are_named() {
     let machine = Machine::new();
     let elsewhere = machine.dir.path().join("opt");
     fs::create_dir(&elsewhere).unwrap();
-    let named = [
-        "QEMU_PROG",
-        "QEMU_IMG_PROG",
-        "QEMU_IO_PROG",
-        "QEMU_NBD_PROG",
-        "QSD_PROG",
-    ]
-    .map(|variable| (variable, elsewhere.join(variable.to_lowercase())));
+    let named = ["QEMU_PROG", "QEMU_IMG_PROG", "QEMU_IO_PROG", "QEMU_NBD_PROG", "QSD_PROG"]
+        .map(|variable| (variable, elsewhere.join(variable.to_lowercase())));
     for (variable, path) in &named {
         write_program(path, &format!("echo '{variable} 7.2.22'"));
     }
     machine.recorded("dnf", "");
-    let named = named
-        .each_ref()
-        .map(|(variable, path)| (*variable, path.as_path()));
-    machine
-        .run_with(&named)
-        .succeeds()
-        .says("QEMU 7.2.22")
-        .calls(&[]);
+    let named = named.each_ref().map(|(variable, path)| (*variable, path.as_path()));
+    machine.run_with(&named).succeeds().says("QEMU 7.2.22").calls(&[]);
 }
 
 #[test]
@@ -288,11 +226,7 @@ fn does_not_replace_named_binaries_that_do_not_match() {
     machine.tools("10.0.2");
     let emulator = machine.program("old-qemu", "echo 'QEMU emulator version 7.2.22'");
     machine.recorded("dnf", "");
-    machine
-        .run_with(&[("QEMU_PROG", &emulator)])
-        .fails()
-        .says("must be of one version")
-        .calls(&[]);
+    machine.run_with(&[("QEMU_PROG", &emulator)]).fails().says("must be of one version").calls(&[]);
 }
 
 #[test]
@@ -301,10 +235,7 @@ fn a_variable_that_names_nothing_is_an_error() {
     machine.emulator("10.0.2");
     machine.recorded("dnf", "");
     let run = machine.run_with(&[("QSD_PROG", Path::new("/nonexistent/qsd"))]);
-    run.fails()
-        .says("QSD_PROG=/nonexistent/qsd")
-        .says("unset QSD_PROG")
-        .calls(&[]);
+    run.fails().says("QSD_PROG=/nonexistent/qsd").says("unset QSD_PROG").calls(&[]);
 }
 
 #[test]
@@ -315,22 +246,13 @@ fn a_binary_that_does_not_run_is_shown() {
         "qemu-system-x86_64",
         "echo 'error while loading shared libraries: libfdt.so.1' >&2; exit 127",
     );
-    machine
-        .run()
-        .fails()
-        .says("qemu-system-x86_64 --version")
-        .says("libfdt.so.1");
+    machine.run().fails().says("qemu-system-x86_64 --version").says("libfdt.so.1");
 }
 
 // ---- which manager, and what it is asked for ----
 
 /// Runs on a machine that has `manager` alone, which brings QEMU once it is asked for `emulator_package`.
-fn run_with_manager(
-    machine: &Machine,
-    manager: &str,
-    emulator: &str,
-    emulator_package: &str,
-) -> Run {
+fn run_with_manager(machine: &Machine, manager: &str, emulator: &str, emulator_package: &str) -> Run {
     let body = format!("case \"$*\" in *{emulator_package}*) bring-qemu 9.2.0 {emulator} ;; esac");
     machine.recorded(manager, &body);
     machine.run()
@@ -345,38 +267,23 @@ fn asks_each_manager_in_its_own_way() {
         (
             "dnf",
             "qemu-system-x86-core",
-            vec![
-                format!("{dnf} qemu-system-x86-core qemu-img"),
-                format!("{dnf} qemu-tests"),
-            ],
+            vec![format!("{dnf} qemu-system-x86-core qemu-img"), format!("{dnf} qemu-tests")],
         ),
         (
             "zypper",
             "qemu-x86",
-            vec![
-                format!("{zypper} qemu-x86 qemu-tools"),
-                format!("{zypper} qemu-accel-qtest"),
-            ],
+            vec![format!("{zypper} qemu-x86 qemu-tools"), format!("{zypper} qemu-accel-qtest")],
         ),
         (
             "pacman",
             "qemu-system-x86",
-            vec![
-                format!("{pacman} qemu-system-x86 qemu-img"),
-                format!("{pacman} qemu-tests"),
-            ],
+            vec![format!("{pacman} qemu-system-x86 qemu-img"), format!("{pacman} qemu-tests")],
         ),
-        (
-            "apk",
-            "qemu-system-x86_64",
-            vec!["apk add -U qemu-system-x86_64 qemu-img".to_owned()],
-        ),
+        ("apk", "qemu-system-x86_64", vec!["apk add -U qemu-system-x86_64 qemu-img".to_owned()]),
         ("brew", "qemu", vec!["brew install qemu".to_owned()]),
     ] {
         let calls: Vec<&str> = calls.iter().map(String::as_str).collect();
-        run_with_manager(&Machine::new(), manager, "qemu-system-x86_64", package)
-            .succeeds()
-            .calls(&calls);
+        run_with_manager(&Machine::new(), manager, "qemu-system-x86_64", package).succeeds().calls(&calls);
     }
 }
 
@@ -390,11 +297,7 @@ fn asks_for_the_emulator_of_the_machine_it_is_on() {
         ("arm64", "apt-get", "qemu-system-arm"),
     ] {
         let machine = Machine::new();
-        machine.debian(
-            &["1:9.2 | http://deb.example.org/debian trixie/main"],
-            &[],
-            "",
-        );
+        machine.debian(&["1:9.2 | http://deb.example.org/debian trixie/main"], &[], "");
         fs::remove_file(machine.bin().join("apt-get")).unwrap();
         machine.program("uname", &format!("echo {uname}"));
         run_with_manager(&machine, manager, "qemu-system-aarch64", package).succeeds();
@@ -404,10 +307,7 @@ fn asks_for_the_emulator_of_the_machine_it_is_on() {
 #[test]
 fn goes_on_without_the_package_that_has_qtest() {
     let machine = Machine::new();
-    machine.recorded(
-        "dnf",
-        "case $* in *qemu-tests*) exit 1 ;; *) bring-qemu 9.2.0 ;; esac",
-    );
+    machine.recorded("dnf", "case $* in *qemu-tests*) exit 1 ;; *) bring-qemu 9.2.0 ;; esac");
     machine.run().succeeds().says("going on without qemu-tests");
 }
 
@@ -423,10 +323,7 @@ fn shows_what_a_failing_manager_said() {
 fn fails_when_the_packages_do_not_bring_the_binaries() {
     let machine = Machine::new();
     machine.recorded("apk", "");
-    machine
-        .run()
-        .fails()
-        .says("still missing: emulator qemu-img qemu-io qemu-nbd qemu-storage-daemon");
+    machine.run().fails().says("still missing: emulator qemu-img qemu-io qemu-nbd qemu-storage-daemon");
 }
 
 #[test]
@@ -444,10 +341,7 @@ fn goes_through_sudo_when_not_root() {
     machine.recorded("sudo", "exec \"$@\"");
     machine.recorded("apk", "bring-qemu 9.2.0");
     let call = "apk add -U qemu-system-x86_64 qemu-img";
-    machine
-        .run()
-        .succeeds()
-        .calls(&[&format!("sudo {call}"), call]);
+    machine.run().succeeds().calls(&[&format!("sudo {call}"), call]);
 }
 
 #[test]
@@ -456,11 +350,7 @@ fn says_what_to_run_when_there_is_neither_root_nor_sudo() {
     machine.program("id", "echo 1000");
     machine.recorded("apk", "");
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("setup.sh");
-    machine
-        .run()
-        .fails()
-        .says(&format!("As root, run:\n  sh {}", script.display()))
-        .calls(&[]);
+    machine.run().fails().says(&format!("As root, run:\n  sh {}", script.display())).calls(&[]);
 }
 
 #[test]
@@ -492,11 +382,7 @@ fn says_how_to_get_cargo() {
     machine.program("cargo", "echo 'cargo 1.65.0'");
     machine.run().fails().says("cargo is 1.65. Install Rust 1.");
     fs::remove_file(machine.bin().join("cargo")).unwrap();
-    machine
-        .run()
-        .fails()
-        .says("cargo is not. Install Rust 1.")
-        .says("https://rustup.rs");
+    machine.run().fails().says("cargo is not. Install Rust 1.").says("https://rustup.rs");
 }
 
 // ---- apt ----
@@ -522,13 +408,8 @@ fn apt_get(plans: &[(&str, &str)], version: &str) -> String {
 #[test]
 fn on_a_bare_debian_both_come_from_the_release() {
     let machine = Machine::new();
-    let plan =
-        "Inst qemu-system-x86 (1:7.2-7 Debian [amd64])\nInst qemu-utils (1:7.2-7 Debian [amd64])";
-    machine.debian(
-        &[STABLE],
-        &[],
-        &apt_get(&[("*' qemu-system-x86 qemu-utils'", plan)], "7.2.0"),
-    );
+    let plan = "Inst qemu-system-x86 (1:7.2-7 Debian [amd64])\nInst qemu-utils (1:7.2-7 Debian [amd64])";
+    machine.debian(&[STABLE], &[], &apt_get(&[("*' qemu-system-x86 qemu-utils'", plan)], "7.2.0"));
     let run = machine.run().succeeds();
     assert_eq!(run.apt_installs(), ["qemu-system-x86 qemu-utils"]);
 }
@@ -537,20 +418,13 @@ fn on_a_bare_debian_both_come_from_the_release() {
 fn waits_for_another_apt_to_finish_with_the_lists() {
     let machine = Machine::new();
     machine.recorded("sleep", "cd \"${0%/*}\"; : >lists-are-free");
-    let busy =
-        "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 4711 (apt-get)";
+    let busy = "E: Could not get lock /var/lib/apt/lists/lock. It is held by process 4711 (apt-get)";
     let plan = "Inst qemu-system-x86 (1:7.2-7 Debian)\nInst qemu-utils (1:7.2-7 Debian)";
     let free = apt_get(&[("*", plan)], "7.2.0");
-    let body =
-        format!("[ -e \"${{0%/*}}/lists-are-free\" ] || {{ echo '{busy}'; exit 100; }}\n{free}");
+    let body = format!("[ -e \"${{0%/*}}/lists-are-free\" ] || {{ echo '{busy}'; exit 100; }}\n{free}");
     machine.debian(&[STABLE], &[], &body);
     let run = machine.run().succeeds();
-    let first: Vec<_> = run
-        .calls
-        .iter()
-        .filter_map(|call| call.split(' ').next())
-        .take(3)
-        .collect();
+    let first: Vec<_> = run.calls.iter().filter_map(|call| call.split(' ').next()).take(3).collect();
     assert_eq!(first, ["apt-get", "sleep", "apt-get"]);
 }
 
@@ -560,11 +434,8 @@ fn refuses_every_plan_that_removes_a_package() {
     machine.tools("10.0.2");
     let plan = "Remv qemu-utils [1:10.0-2~bpo12]\nInst qemu-system-x86 (1:7.2-7 Debian [amd64])";
     machine.debian(&[STABLE], &NEW_TOOLS, &apt_get(&[("*", plan)], "7.2.0"));
-    let run = machine
-        .run()
-        .fails()
-        .says("it removes qemu-utils")
-        .says("apt-get install -t bookworm-backports");
+    let run =
+        machine.run().fails().says("it removes qemu-utils").says("apt-get install -t bookworm-backports");
     assert_eq!(run.apt_installs(), [""; 0], "{:#?}", run.calls);
 }
 
@@ -579,10 +450,7 @@ fn the_emulator_gets_the_version_of_the_tools() {
         &apt_get(&[("*qemu-system-x86=1:7.2-7*", plan)], "7.2.0"),
     );
     let run = machine.run().succeeds();
-    assert_eq!(
-        run.apt_installs(),
-        ["qemu-system-x86=1:7.2-7 qemu-utils=1:7.2-7"]
-    );
+    assert_eq!(run.apt_installs(), ["qemu-system-x86=1:7.2-7 qemu-utils=1:7.2-7"]);
 }
 
 #[test]
@@ -609,30 +477,16 @@ fn backports_are_added_for_one_transaction() {
     // Keep the added source to look at; the sources and lists of the machine that runs this test don't matter.
     machine.program("cp", "");
     let added = machine.dir.path().join("added");
-    let keep = format!(
-        "for folder; do :; done; /bin/cat \"$folder\"/sources/*.list >>'{}' 2>&1",
-        added.display()
-    );
+    let keep =
+        format!("for folder; do :; done; /bin/cat \"$folder\"/sources/*.list >>'{}' 2>&1", added.display());
     machine.program("rm", &format!("{keep}\nexec /bin/rm \"$@\""));
     let run = machine.run().succeeds();
-    assert_eq!(
-        run.apt_installs(),
-        ["-t bookworm-backports qemu-system-x86 qemu-utils"]
-    );
-    let options = run
-        .calls
-        .iter()
-        .find_map(|call| call.split("Dir::Etc::sourceparts=").nth(1))
-        .unwrap();
-    let scratch = Path::new(options.split(' ').next().unwrap())
-        .parent()
-        .unwrap();
+    assert_eq!(run.apt_installs(), ["-t bookworm-backports qemu-system-x86 qemu-utils"]);
+    let options = run.calls.iter().find_map(|call| call.split("Dir::Etc::sourceparts=").nth(1)).unwrap();
+    let scratch = Path::new(options.split(' ').next().unwrap()).parent().unwrap();
     assert!(!scratch.exists(), "{} was left behind", scratch.display());
     let added = fs::read_to_string(added).unwrap();
-    assert!(
-        added.contains(" http://deb.example.org/debian bookworm-backports main\n"),
-        "{added}"
-    );
+    assert!(added.contains(" http://deb.example.org/debian bookworm-backports main\n"), "{added}");
 }
 
 #[test]
@@ -641,16 +495,9 @@ fn goes_back_to_the_release_as_a_last_resort() {
     machine.tools("10.0.2");
     let plan = "Inst qemu-utils [1:10.0-2~bpo12] (1:7.2-7 Debian [amd64])\nInst qemu-system-x86 (1:7.2-7 Debian [amd64])";
     machine.program("cp", "");
-    machine.debian(
-        &[STABLE],
-        &NEW_TOOLS,
-        &apt_get(&[("*--allow-downgrades*", plan)], "7.2.0"),
-    );
+    machine.debian(&[STABLE], &NEW_TOOLS, &apt_get(&[("*--allow-downgrades*", plan)], "7.2.0"));
     let run = machine.run().succeeds();
-    assert_eq!(
-        run.apt_installs(),
-        ["--allow-downgrades qemu-system-x86/bookworm qemu-utils/bookworm"]
-    );
+    assert_eq!(run.apt_installs(), ["--allow-downgrades qemu-system-x86/bookworm qemu-utils/bookworm"]);
 }
 
 #[test]
@@ -660,15 +507,8 @@ fn downgrades_nothing_but_qemu() {
     let plan = "Inst libc6 [2.41-1] (2.36-9 Debian [amd64])\n\
                 Inst qemu-utils [1:10.0-2~bpo12] (1:7.2-7 Debian [amd64])\nInst qemu-system-x86 (1:7.2-7 Debian [amd64])";
     machine.program("cp", "");
-    machine.debian(
-        &[STABLE],
-        &NEW_TOOLS,
-        &apt_get(&[("*--allow-downgrades*", plan)], "7.2.0"),
-    );
-    let run = machine
-        .run()
-        .fails()
-        .says("it downgrades libc6 from 2.41-1 to 2.36-9");
+    machine.debian(&[STABLE], &NEW_TOOLS, &apt_get(&[("*--allow-downgrades*", plan)], "7.2.0"));
+    let run = machine.run().fails().says("it downgrades libc6 from 2.41-1 to 2.36-9");
     assert_eq!(run.apt_installs(), [""; 0], "{:#?}", run.calls);
 }
 
@@ -678,10 +518,7 @@ fn refuses_a_plan_that_leaves_two_versions() {
     machine.tools("7.2.0");
     let plan = "Inst qemu-system-x86 (1:8.0-1 Debian [amd64])";
     machine.debian(&[STABLE], &OLD_TOOLS, &apt_get(&[("*", plan)], "7.2.0"));
-    let run = machine
-        .run()
-        .fails()
-        .says("it leaves qemu-system-x86 at 1:8.0-1 and qemu-utils at 1:7.2-7");
+    let run = machine.run().fails().says("it leaves qemu-system-x86 at 1:8.0-1 and qemu-utils at 1:7.2-7");
     assert_eq!(run.apt_installs(), [""; 0], "{:#?}", run.calls);
 }
 
@@ -693,13 +530,7 @@ fn rarer_machines_share_a_package_on_some_releases() {
     machine.debian(
         &[],
         &[],
-        &apt_get(
-            &[("*' qemu-system-misc qemu-utils'", plan)],
-            "7.2.0 qemu-system-s390x",
-        ),
+        &apt_get(&[("*' qemu-system-misc qemu-utils'", plan)], "7.2.0 qemu-system-s390x"),
     );
-    assert_eq!(
-        machine.run().succeeds().apt_installs(),
-        ["qemu-system-misc qemu-utils"]
-    );
+    assert_eq!(machine.run().succeeds().apt_installs(), ["qemu-system-misc qemu-utils"]);
 }

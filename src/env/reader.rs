@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use super::variables::{self, PREFIX, VARIABLES};
 use crate::error::Error;
 
+/// Set on most machines, whatever is run there.
+const OF_THE_HOST: &[&str] = &["CI", "NO_COLOR", "PATH", "TMPDIR", "USER"];
+
 /// Variables being read. A variable that is set but empty is as good as unset.
 pub(super) struct Reader {
     vars: BTreeMap<OsString, OsString>,
@@ -109,10 +112,10 @@ impl Reader {
         }
     }
 
-    /// The variables of the table that were set, in its order.
+    /// The variables of the table that were set to steer the tests, in its order.
     pub(super) fn given(&self) -> Vec<(&'static str, OsString)> {
-        let set = |name: &'static str| Some((name, self.vars.get(OsStr::new(name))?.clone()));
-        VARIABLES.iter().filter_map(|variable| set(variable.name)).collect()
+        let ours = VARIABLES.iter().map(|variable| variable.name).filter(|name| !OF_THE_HOST.contains(name));
+        ours.filter_map(|name| Some((name, self.vars.get(OsStr::new(name))?.clone()))).collect()
     }
 
     /// The names that were asked for.

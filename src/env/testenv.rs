@@ -276,8 +276,8 @@ impl TestEnv {
         self.run.timeout_scale
     }
 
-    /// The variables that were set, in the order of [`super::variables::VARIABLES`]: what a run
-    /// needs to be reproduced.
+    /// The variables that steer this run, in the order of [`super::variables::VARIABLES`]: what it
+    /// takes to run it again.
     pub fn given(&self) -> &[(&'static str, OsString)] {
         &self.given
     }
@@ -343,5 +343,22 @@ fn yes_or_no(text: &str) -> Option<bool> {
         "y" | "yes" | "1" | "true" => Some(true),
         "n" | "no" | "0" | "false" => Some(false),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::env::variables::VARIABLES;
+
+    #[test]
+    fn the_table_has_every_variable_that_is_read_and_no_other() {
+        let mut reader = Reader::new([]);
+        TestEnv::read(&mut reader);
+        let mut read = reader.asked().to_vec();
+        read.sort_unstable();
+        let mut listed: Vec<_> = VARIABLES.iter().map(|variable| variable.name).collect();
+        listed.sort_unstable();
+        assert_eq!(read, listed);
     }
 }

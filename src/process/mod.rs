@@ -13,3 +13,5 @@ pub use deadline::Deadline;
 pub use output::{Output, Status};
 pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;
+
+pub use nix::sys::signal::Signal;

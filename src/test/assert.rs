@@ -1,7 +1,7 @@
 //! Assertions: each failure carries the line of the case, the path, the value and the whole
 //! message.
 
-use std::fmt::Debug;
+use std::fmt::{Debug, Display};
 
 use serde_json::Value;
 use similar::TextDiff;
@@ -18,7 +18,7 @@ impl Test {
     /// A failed assertion when the path cannot be followed.
     #[track_caller]
     pub fn dictpath<'a>(&self, value: &'a Value, path: &str) -> TestResult<&'a Value> {
-        dictpath(value, path).map_err(|error| failed(format!("{error}\n{value:#}")))
+        located(dictpath(value, path))
     }
 
     /// Demands a value at a path of a QMP message; of a list that is not empty, any item will do,
@@ -28,7 +28,7 @@ impl Test {
     /// A failed assertion that shows the path, both values and the whole message.
     #[track_caller]
     pub fn assert_qmp(&self, value: &Value, path: &str, expected: impl Into<Value>) -> TestResult {
-        matches_qmp(value, path, &expected.into()).map_err(|error| failed(format!("{error}\n{value:#}")))
+        located(matches_qmp(value, path, &expected.into()))
     }
 
     /// Demands that a QMP message has nothing at a path; `null` is something
@@ -38,7 +38,7 @@ impl Test {
     /// A failed assertion that shows the value.
     #[track_caller]
     pub fn assert_qmp_absent(&self, value: &Value, path: &str) -> TestResult {
-        absent_qmp(value, path).map_err(|error| failed(format!("{error}\n{value:#}")))
+        located(absent_qmp(value, path))
     }
 
     /// Demands that `filename` is a `json:` file name with the same options as `reference`, however
@@ -78,6 +78,16 @@ impl Test {
     #[track_caller]
     pub fn assert(&self, condition: bool, claim: impl Into<String>) -> TestResult {
         if condition { Ok(()) } else { Err(failed(format!("not true: {}", claim.into()))) }
+    }
+}
+
+/// Makes a failed assertion of an error. A `map_err` would not do: a closure does not see the
+/// caller's place.
+#[track_caller]
+pub(crate) fn located<T>(result: Result<T, impl Display>) -> TestResult<T> {
+    match result {
+        Ok(value) => Ok(value),
+        Err(error) => Err(failed(error.to_string())),
     }
 }
 

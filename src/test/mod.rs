@@ -3,7 +3,7 @@
 
 mod assert;
 
-pub(crate) use assert::failed;
+pub(crate) use assert::{failed, located};
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::Vm;
 use crate::error::{Error, Result, TestResult};
-use crate::test::failed;
+use crate::test::{failed, located};
 
 impl Vm {
     /// The entry of a node in `query-named-block-nodes` (`iotests.py: VM.node_info`).
@@ -69,7 +69,7 @@ impl crate::test::Test {
         path: &str,
         expected: Option<&str>,
     ) -> TestResult {
-        let found = follow(graph, root, path).map_err(|error| failed(error.to_string()))?;
+        let found = located(follow(graph, root, path))?;
         match (found, expected) {
             (None, None) => Ok(()),
             (Some(node), Some(expected)) if node == expected => Ok(()),
