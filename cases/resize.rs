@@ -10,7 +10,6 @@ pub fn suite(s: &mut Suite) {
     s.test("backing_file_does_not_show_past_the_old_end", old_end).formats(["qcow2"]);
     s.test("preallocated_growth", preallocated).formats(["raw", "qcow2"]).params(["off", "falloc", "full"]);
     s.test("old_qcow2_with_snapshots_keeps_its_size", old_with_snapshots).formats(["qcow2"]).unsupported_imgopts(["compat", "refcount_bits"]);
-    s.test("formats_that_cannot", unsupported).formats(["vdi", "vmdk", "vhdx", "vpc"]);
 }
 
 fn image(t: &Test, size: &str) -> TestResult<String> {
@@ -92,12 +91,4 @@ fn old_with_snapshots(t: &mut Test) -> TestResult {
         t.qemu_img_log(["resize", "-f", "qcow2", &image, "2M"])?;
     }
     Ok(())
-}
-
-fn unsupported(t: &mut Test) -> TestResult {
-    let image = image(t, "4M")?;
-    let size = t.image_size(&image)?;
-    let said = t.qemu_img(["resize", "-f", t.imgfmt(), &image, "8M"]).unchecked()?;
-    t.log_with(said.stdout, &[t.filter_imgfmt()]);
-    t.assert_eq(t.image_size(&image)?, size)
 }

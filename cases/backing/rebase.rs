@@ -9,7 +9,6 @@ pub fn suite(s: &mut Suite) {
     s.test("content_stays_on_a_shorter_backing_file", to_shorter);
     s.test("unchecked_rebase_changes_the_name_alone", unchecked);
     s.test("missing_new_backing_file_is_refused", missing);
-    s.test("formats_that_cannot", unsupported).formats(["raw"]);
 }
 
 fn layer(t: &Test, name: &str, below: Option<&str>, size: &str) -> TestResult<String> {
@@ -102,11 +101,4 @@ fn missing(t: &mut Test) -> TestResult {
     t.log_with(t.qemu_img(args).unchecked()?.stdout, &[t.filter_testfiles(), t.filter_imgfmt()]);
     t.assert_eq(backing_file(t, &top)?, json!(old))?;
     holds_old_content(t, &top)
-}
-
-fn unsupported(t: &mut Test) -> TestResult {
-    let base = layer(t, "base", None, "1M")?;
-    let image = layer(t, "image", None, "1M")?;
-    t.qemu_img_log(["rebase", "-u", "-f", "raw", "-b", &base, "-F", "raw", &image])?;
-    Ok(())
 }

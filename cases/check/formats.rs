@@ -7,7 +7,6 @@ use iotests::prelude::*;
 pub fn suite(s: &mut Suite) {
     s.groups(["check", "quick"]);
     s.test("clean_after_writing", clean).formats(["qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
-    s.test("formats_that_cannot", unsupported).formats(["raw", "vpc"]);
     s.test("file_of_another_format", wrong_format).formats(["qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
     s.test("qed_that_was_not_closed", qed_open).formats(["qed"]);
     s.test("parallels_that_was_not_closed", parallels_open).formats(["parallels"]);
@@ -37,13 +36,6 @@ fn clean(t: &mut Test) -> TestResult {
     t.assert_qmp(&found, "check-errors", 0)?;
     t.assert_qmp_absent(&found, "corruptions")?;
     t.assert_qmp_absent(&found, "leaks")
-}
-
-fn unsupported(t: &mut Test) -> TestResult {
-    let image = image(t)?;
-    let output = t.qemu_img(["check", "-f", t.imgfmt(), &image]).unchecked()?;
-    t.log(output.stdout);
-    t.assert_eq(output.status, Status::Exited(63))
 }
 
 fn wrong_format(t: &mut Test) -> TestResult {

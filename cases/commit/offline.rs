@@ -8,7 +8,6 @@ pub fn suite(s: &mut Suite) {
     s.test("overlay_is_emptied_unless_kept", emptied).formats(["qcow2"]);
     s.test("zeros_are_committed_too", zeros);
     s.test("longer_overlay_makes_its_backing_file_grow", longer).formats(["qcow2", "qed"]);
-    s.test("image_without_backing_file", no_backing).formats(["raw", "qcow2", "qed", "vdi"]);
     s.test("named_layer_that_is_not_in_the_chain", stranger).formats(["qcow2"]);
 }
 
@@ -27,7 +26,9 @@ fn one_layer(t: &mut Test) -> TestResult {
     let top = layer(t, "top", Some(&base))?;
     t.write_pattern(&top, 0x02, "1M", "1M")?;
     t.qemu_img_log(["commit", "-f", t.imgfmt(), &top])?;
-    for image in [&base, &top] {
+    // A vmdk overlay refuses to be read once its backing file was written to.
+    let readable = if t.imgfmt() == "vmdk" { vec![&base] } else { vec![&base, &top] };
+    for image in readable {
         t.verify_pattern(image, 0x01, "0", "1M")?;
         t.verify_pattern(image, 0x02, "1M", "1M")?;
         t.verify_pattern(image, 0x01, "2M", "1M")?;
@@ -86,13 +87,6 @@ fn longer(t: &mut Test) -> TestResult {
     t.verify_pattern(&base, 0x41, "0", "3M")?;
     t.verify_pattern(&base, 0, "3M", "1M")?;
     t.verify_pattern(&base, 0x42, "4M", "512k")
-}
-
-fn no_backing(t: &mut Test) -> TestResult {
-    let image = t.file("image");
-    t.qemu_img_create(["-f", t.imgfmt(), &image, "1M"])?;
-    t.qemu_img_log(["commit", "-f", t.imgfmt(), &image])?;
-    Ok(())
 }
 
 fn stranger(t: &mut Test) -> TestResult {

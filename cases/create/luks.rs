@@ -53,11 +53,9 @@ fn header(t: &mut Test) -> TestResult {
 
 fn round_trip(t: &mut Test) -> TestResult {
     let image = image(t)?;
-    io(t, &image, &["write -P 0xa5 64k 128k"])?;
-    let said = io(t, &image, &["read -P 0xa5 64k 128k", "read -P 0 0 64k"]);
-    // What was never written reads as decrypted nothing, so only the written part can be foretold.
-    let said = said?;
-    t.assert_eq(said.matches("Pattern verification failed").count(), 1)
+    io(t, &image, &["write -P 0xa5 64k 128k", "write -P 0xa6 1000k 24k"])?;
+    let said = io(t, &image, &["read -P 0xa5 64k 128k", "read -P 0xa6 1000k 24k"])?;
+    t.assert(!said.contains("Pattern verification failed"), said)
 }
 
 fn wrong_passphrase(t: &mut Test) -> TestResult {
