@@ -141,8 +141,11 @@ impl Condition {
                 Ok(super::vars::params(test.param()).any(|(key, chosen)| key == name && chosen == value))
             }
             Self::Requirement(_, requirement) => {
-                let declared =
-                    Declaration { requirements: vec![requirement.clone()], ..Declaration::default() };
+                let declared = Declaration {
+                    protocols: vec!["generic".to_owned()],
+                    requirements: vec![requirement.clone()],
+                    ..Declaration::default()
+                };
                 let context = test.context();
                 Ok(verdict([&declared, &Declaration::default()], context.params(), context.env())?.is_none())
             }

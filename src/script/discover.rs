@@ -29,6 +29,9 @@ pub struct Found {
 /// [`Error::Setup`] when a directory cannot be read, or a name is not UTF-8.
 pub fn discover(cases: &Path) -> Result<Vec<Found>> {
     let mut found = Vec::new();
+    if !cases.exists() {
+        return Ok(found);
+    }
     for entry in WalkDir::new(cases).sort_by_file_name() {
         let entry =
             entry.map_err(|error| Error::Setup(format!("failed to list the script cases: {error}")))?;

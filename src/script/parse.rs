@@ -1,6 +1,6 @@
 //! From the text of a script to its lines. Every mistake of a file is found at once.
 
-use super::commands;
+use super::commands::{self, Found};
 use super::conditions::Condition;
 use super::header::{Header, Key};
 use super::problem::{Pos, Problem, sort};
@@ -23,13 +23,14 @@ pub fn parse(text: &str) -> Result<Script, Vec<Problem>> {
         problems: Vec::new(),
         in_header: true,
         captured: Vec::new(),
+        loose: Vec::new(),
     };
     while parser.cursor.peek().is_some() {
         parser.line();
     }
-    let Parser { script, mut problems, captured, .. } = parser;
+    let Parser { script, mut problems, captured, loose, .. } = parser;
     let sound = problems.is_empty();
-    problems.extend(scope::check(&script, &captured, sound));
+    problems.extend(scope::check(&script, &captured, &loose, sound));
     if problems.is_empty() {
         return Ok(script);
     }
@@ -44,6 +45,8 @@ struct Parser<'a> {
     in_header: bool,
     /// Names that `let` lines capture, also lines with a mistake.
     captured: Vec<String>,
+    /// Words of lines with a mistake, whose variables are looked at all the same.
+    loose: Vec<Word>,
 }
 
 impl Parser<'_> {
@@ -62,11 +65,7 @@ impl Parser<'_> {
             self.entry(key, &rest[key.len() + 1..], at)
         } else {
             self.in_header = false;
-            match self.step(at) {
-                Ok(step) => self.script.lines.push(Line::Step(step)),
-                Err(problem) => self.problems.push(problem),
-            }
-            return;
+            return self.step(at);
         };
         self.cursor.skip_line();
         match line {
@@ -90,22 +89,38 @@ impl Parser<'_> {
         Ok(Line::Header(entry))
     }
 
-    /// A command; reads to the end of its line, or of the last line of JSON.
-    fn step(&mut self, at: Pos) -> Result<Step, Problem> {
+    /// A command; reads to the end of its line, or of the last line of JSON. Its mistakes are noted:
+    /// a bad guard does not hide a bad command.
+    fn step(&mut self, at: Pos) {
         let mut guards = Vec::new();
         while self.cursor.peek() == Some('[') {
             match self.guard() {
-                Ok(guard) => guards.push(guard),
+                Ok(guard) => guards.extend(guard),
                 Err(problem) => {
                     self.cursor.skip_line();
-                    return Err(problem);
+                    self.problems.push(problem);
+                    return;
                 }
             }
             self.cursor.skip_blanks();
         }
-        let words = self.cursor.words()?;
+        let words = match self.cursor.words() {
+            Ok(words) => words,
+            Err(problem) => return self.problems.push(problem),
+        };
+        match self.command(at, &words) {
+            Ok(step) => self.script.lines.push(Line::Step(Step { guards, ..step })),
+            Err(problem) => {
+                self.problems.push(problem);
+                self.loose.extend(words);
+            }
+        }
+    }
+
+    /// The words after the guards.
+    fn command(&mut self, at: Pos, words: &[Word]) -> Result<Step, Problem> {
         let (mut quiet, mut negated) = (false, false);
-        let mut rest = words.as_slice();
+        let mut rest = words;
         while let Some((first, after)) = rest.split_first() {
             let flag = match first.plain() {
                 Some("quiet") => &mut quiet,
@@ -119,34 +134,27 @@ impl Parser<'_> {
         }
         let mut capture = None;
         if rest.first().and_then(Word::plain) == Some("let") {
-            let (captured, after) = self.capture(rest)?;
             if quiet || negated {
                 let message =
                     "`let` logs nothing and must succeed: expected neither `quiet` nor `!` before it";
-                return Err(Problem::new(at, 1, message));
+                return Err(Problem::new(words[0].at, 1, message));
             }
+            let (captured, after) = self.capture(rest)?;
             capture = Some(captured);
             rest = after;
         }
         let Some((first, rest)) = rest.split_first() else {
             return Err(Problem::new(at, 1, "expected a command"));
         };
-        let found = commands::find(first, rest)?;
-        let step = Step {
-            at,
-            guards,
-            quiet,
-            negated,
-            capture,
-            command: found.command,
-            instance: found.instance,
-            args: found.args.to_vec(),
-        };
+        let Found { command, instance, args } = commands::find(first, rest)?;
+        let step =
+            Step { at, guards: Vec::new(), quiet, negated, capture, command, instance, args: args.to_vec() };
         check(&step, first.at)?;
         Ok(step)
     }
 
-    fn guard(&mut self) -> Result<Guard, Problem> {
+    /// A guard; `None` if its condition is unknown, which is noted.
+    fn guard(&mut self) -> Result<Option<Guard>, Problem> {
         let open = self.cursor.at();
         let line = self.cursor.line();
         let Some(end) = line.find(']') else {
@@ -167,7 +175,13 @@ impl Parser<'_> {
             let width = inner.chars().count() + 2;
             return Err(Problem::new(open, width, "expected one condition, without blanks, in each guard"));
         }
-        Ok(Guard { negated, condition: Condition::parse(text, at, &self.script.header.params)? })
+        match Condition::parse(text, at, &self.script.header.params) {
+            Ok(condition) => Ok(Some(Guard { negated, condition })),
+            Err(problem) => {
+                self.problems.push(problem);
+                Ok(None)
+            }
+        }
     }
 
     /// `let NAME =`, and the path at the end of the line.

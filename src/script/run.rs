@@ -93,7 +93,7 @@ impl<'t> Run<'t> {
     /// What everything of a command goes through on its way to the log: `own` are those of the
     /// command.
     pub(super) fn filters(&self, own: &[Filter]) -> Vec<Filter> {
-        [&[self.test.filter_testfiles()], own, &self.filters].concat()
+        [own, &[self.test.filter_testfiles()], &self.filters].concat()
     }
 
     /// Logs a message.

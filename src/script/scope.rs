@@ -6,11 +6,12 @@ use super::commands::Role;
 use super::problem::{Pos, Problem};
 use super::syntax::{Line, Script};
 use super::vars::VARIABLES;
+use super::words::Word;
 
-/// Everything wrong with the names of a script. `captured` are those that `let` lines with a mistake
-/// would have captured as well; what depends on the order of sound lines is told only of a
-/// script that is `sound`.
-pub(super) fn check(script: &Script, captured: &[String], sound: bool) -> Vec<Problem> {
+/// Everything wrong with the names of a script. Lines with a mistake are no part of it: `captured` are
+/// the names that they too would have captured, and `loose` their words. What depends on the order
+/// of lines is told only of a script that is otherwise `sound`.
+pub(super) fn check(script: &Script, captured: &[String], loose: &[Word], sound: bool) -> Vec<Problem> {
     let mut scope = Scope { known: BTreeMap::new(), used: BTreeSet::new(), problems: Vec::new() };
     scope.declare(script);
     let later: BTreeMap<&str, usize> = script
@@ -20,11 +21,7 @@ pub(super) fn check(script: &Script, captured: &[String], sound: bool) -> Vec<Pr
     let mut started: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut replied = false;
     for step in script.steps() {
-        for word in &step.args {
-            for (name, at) in word.variables() {
-                scope.look_up(&name, at, &later, captured);
-            }
-        }
+        scope.look_up(&step.args, &later, captured);
         for guard in &step.guards {
             if let super::conditions::Condition::Param { name, .. } = &guard.condition {
                 scope.used.insert(name.clone());
@@ -43,6 +40,7 @@ pub(super) fn check(script: &Script, captured: &[String], sound: bool) -> Vec<Pr
             scope.add(&capture.name, &format!("captured in line {}", capture.at.line), capture.at);
         }
     }
+    scope.look_up(loose, &BTreeMap::new(), captured);
     if sound {
         for param in script.header.params.iter().filter(|param| !scope.used.contains(&param.name)) {
             let name = &param.name;
@@ -94,19 +92,23 @@ impl Scope {
         }
     }
 
-    fn look_up(&mut self, name: &str, at: Pos, later: &BTreeMap<&str, usize>, captured: &[String]) {
-        self.used.insert(name.to_owned());
-        if self.known.contains_key(name) {
-            return;
-        }
-        if let Some(line) = later.get(name) {
-            let message =
-                format!("${name} is captured only in line {line}: expected that line before this one");
-            self.problems.push(Problem::new(at, name.len() + 1, message));
-        } else if !captured.iter().any(|one| one == name) {
-            let known: Vec<_> = self.known.keys().map(|name| format!("${name}")).collect();
-            let expected = format!("declare it, as in `files: {name}`; known are {}", known.join(", "));
-            self.problems.push(Problem::unknown(at, "variable", &format!("${name}"), &known, &expected));
+    /// Demands that the variables of these words are known by now. `later` are those that a line to
+    /// come captures.
+    fn look_up(&mut self, words: &[Word], later: &BTreeMap<&str, usize>, captured: &[String]) {
+        for (name, at) in words.iter().flat_map(Word::variables) {
+            self.used.insert(name.to_string());
+            if self.known.contains_key(&*name) {
+                continue;
+            }
+            if let Some(line) = later.get(&*name) {
+                let message =
+                    format!("${name} is captured only in line {line}: expected that line before this one");
+                self.problems.push(Problem::new(at, name.len() + 1, message));
+            } else if !captured.iter().any(|one| *one == name) {
+                let known: Vec<_> = self.known.keys().map(|name| format!("${name}")).collect();
+                let expected = format!("declare it, as in `files: {name}`; known are {}", known.join(", "));
+                self.problems.push(Problem::unknown(at, "variable", &format!("${name}"), &known, &expected));
+            }
         }
     }
 
