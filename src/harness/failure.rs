@@ -108,14 +108,16 @@ fn describe(problem: &Problem, project: &Project, color: bool) -> String {
             }
             text
         }
-        Problem::TimedOut { limit, ended: true } => {
-            format!("timed out after {:.1} s; its children were killed", limit.as_secs_f64())
+        Problem::TimedOut { limit, killed, ended } => {
+            let mut text = format!("timed out after {:.1} s", limit.as_secs_f64());
+            if !ended {
+                text.push_str(" and still runs: does the case loop? Its thread was left behind");
+            }
+            for command in killed {
+                let _ = write!(text, "\nkilled: {command}");
+            }
+            text
         }
-        Problem::TimedOut { limit, ended: false } => format!(
-            "timed out after {:.1} s and still runs, though its children were killed: does the case loop? \
-             Its thread was left behind",
-            limit.as_secs_f64()
-        ),
         Problem::Late(error) => format!("afterwards: {error}"),
         Problem::Reference(mismatch) => mismatch_text(mismatch, project, color),
         Problem::Passed { reason } => format!(

@@ -97,6 +97,7 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         eprintln!("iotests: {error}");
         code = ExitCode::FAILURE;
     }
+    run.stop_here_if_stopping();
     // A case that was left behind holds on to the run, which would keep this from being dropped.
     run.dir.remove();
     Ok(code)

@@ -19,6 +19,7 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
+    built_at: &'static Path,
     target: &'static str,
     work: PathBuf,
     cases: &'static [Case],
@@ -34,10 +35,11 @@ impl Project {
         tmp: Option<&'static str>,
         cases: &'static [Case],
     ) -> Self {
-        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(root), PathBuf::from);
+        let built_at = Path::new(root);
+        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_at.to_owned(), PathBuf::from);
         let built =
             tmp.and_then(|tmp| Path::new(tmp).parent()).map_or_else(|| root.join("target"), PathBuf::from);
-        Self { root, target, work: built.join("iotests"), cases }
+        Self { root, built_at, target, work: built.join("iotests"), cases }
     }
 
     /// The directory of its `Cargo.toml`.
@@ -65,10 +67,12 @@ impl Project {
         self.cases
     }
 
-    /// `path` as a reader of the project would write it: relative to the root if it is below it.
+    /// `path` as a reader of the project would write it: relative to the root if it is below it,
+    /// or was when the cases were built.
     pub fn show(&self, path: impl AsRef<Path>) -> String {
         let path = path.as_ref();
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        let shown = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(self.built_at));
+        shown.unwrap_or(path).display().to_string()
     }
 }
 

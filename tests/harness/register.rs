@@ -1,0 +1,58 @@
+//! Registering case files at build time.
+
+use std::fs;
+use std::path::Path;
+
+use crate::project::{cargo, sources};
+
+/// Builds a project of these case files and returns what cargo said about it.
+fn build(cases: &[(&str, &str)]) -> (bool, String) {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        let path = dir.path().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    };
+    let manifest = fs::read_to_string(sources().join("Cargo.toml")).unwrap();
+    // Under a name of its own, so that it does not take the place of the other tests' project.
+    let manifest = manifest.replace("name = \"downstream\"", "name = \"registered\"");
+    write("Cargo.toml", &manifest.replace("../..", env!("CARGO_MANIFEST_DIR")));
+    for name in ["build.rs", "src/lib.rs", "cases/main.rs"] {
+        write(name, &fs::read_to_string(sources().join(name)).unwrap());
+    }
+    for (name, text) in cases {
+        write(name, text);
+    }
+    let output = cargo(dir.path()).output().unwrap();
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let rendered = |line: &str| {
+        let message: serde_json::Value = serde_json::from_str(line).unwrap();
+        Some(message["message"]["rendered"].as_str()?.to_owned())
+    };
+    let text: String = messages.lines().filter_map(rendered).collect();
+    (output.status.success(), text + &String::from_utf8(output.stderr).unwrap())
+}
+
+#[test]
+fn a_file_without_a_suite_is_an_error_that_names_it() {
+    let (built, said) =
+        build(&[("cases/deep/down/helper.rs", "//! Nothing here.\n// pub fn suite(s: &mut Suite)\n")]);
+    assert!(!built);
+    assert!(said.contains("error: cases/deep/down/helper.rs declares no suite: add `pub fn suite"), "{said}");
+}
+
+#[test]
+fn files_whose_names_are_alike_live_together() {
+    let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
+    let files = ["cases/a-b.rs", "cases/a_b.rs", "cases/a/b.rs", "cases/type.rs", "cases/Upper.rs"];
+    let (built, said) = build(&files.map(|file| (file, case)));
+    assert!(built, "{said}");
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
+fn a_project_without_cases_says_so() {
+    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/main.rs").exists());
+    let (built, said) = build(&[]);
+    assert!(built, "{said}");
+}
