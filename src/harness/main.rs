@@ -78,8 +78,7 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
     }
     if args.is_parallel() {
-        // What takes longest starts first; what never ran may take long.
-        plans.sort_by_key(|plan| std::cmp::Reverse(history.duration(&plan.name)));
+        history.longest_first(&mut plans, |plan| &plan.name);
     }
     let color = colored(args, &env);
     let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);

@@ -1,12 +1,16 @@
 //! Registering case files at build time.
 
 use std::fs;
-use std::path::Path;
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
 
 use crate::project::{cargo, sources};
 
-/// Builds a project of these case files and returns what cargo said about it.
-fn build(cases: &[(&str, &str)]) -> (bool, String) {
+/// Builds a project of these case files. Returns its test target, if it could be built, and what
+/// cargo said.
+fn build(cases: &[(&str, &str)]) -> (Option<PathBuf>, String) {
     let dir = tempfile::tempdir().unwrap();
     let write = |name: &str, text: &str| {
         let path = dir.path().join(name);
@@ -25,19 +29,18 @@ fn build(cases: &[(&str, &str)]) -> (bool, String) {
     }
     let output = cargo(dir.path()).output().unwrap();
     let messages = String::from_utf8(output.stdout).unwrap();
-    let rendered = |line: &str| {
-        let message: serde_json::Value = serde_json::from_str(line).unwrap();
-        Some(message["message"]["rendered"].as_str()?.to_owned())
-    };
-    let text: String = messages.lines().filter_map(rendered).collect();
-    (output.status.success(), text + &String::from_utf8(output.stderr).unwrap())
+    let messages: Vec<Value> = messages.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text: String =
+        messages.iter().filter_map(|message| message["message"]["rendered"].as_str()).collect();
+    let executable = messages.iter().find_map(|message| message["executable"].as_str()).map(PathBuf::from);
+    (executable, text + &String::from_utf8(output.stderr).unwrap())
 }
 
 #[test]
 fn a_file_without_a_suite_is_an_error_that_names_it() {
     let (built, said) =
         build(&[("cases/deep/down/helper.rs", "//! Nothing here.\n// pub fn suite(s: &mut Suite)\n")]);
-    assert!(!built);
+    assert_eq!(built, None);
     assert!(said.contains("error: cases/deep/down/helper.rs declares no suite: add `pub fn suite"), "{said}");
 }
 
@@ -46,13 +49,18 @@ fn files_whose_names_are_alike_live_together() {
     let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
     let files = ["cases/a-b.rs", "cases/a_b.rs", "cases/a/b.rs", "cases/type.rs", "cases/Upper.rs"];
     let (built, said) = build(&files.map(|file| (file, case)));
-    assert!(built, "{said}");
+    assert!(built.is_some(), "{said}");
     assert!(!said.contains("warning"), "{said}");
 }
 
 #[test]
 fn a_project_without_cases_says_so() {
-    assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join("cases/main.rs").exists());
     let (built, said) = build(&[]);
-    assert!(built, "{said}");
+    let ran = Command::new(built.expect(&said)).output().unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        said.contains("no case files below ") && said.contains("add one, such as cases/first.rs"),
+        "{said}"
+    );
 }
