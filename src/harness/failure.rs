@@ -8,6 +8,9 @@ use super::diff;
 use super::outcome::{Problem, Report};
 use super::reference::Mismatch;
 
+/// Lines of a diff that are told.
+const DIFF_LINES: usize = 200;
+
 /// What surrounds a failure.
 #[derive(Debug)]
 pub(super) struct Scene<'a> {
@@ -68,7 +71,7 @@ fn hints(problems: &[Problem], scene: &Scene<'_>) -> String {
     for (name, tail) in scene.logs {
         let _ = writeln!(out, "{name}:\n{}\n", indented(tail));
     }
-    if scene.blessing {
+    if scene.blessing && problems.iter().any(|problem| !concerns_reference(problem)) {
         let _ = writeln!(out, "not blessed: only a trial that runs to its end writes its reference");
     }
     if let Some(kept) = &scene.kept {
@@ -81,6 +84,11 @@ fn hints(problems: &[Problem], scene: &Scene<'_>) -> String {
     }
     out.truncate(out.trim_end().len());
     out
+}
+
+/// Whether this is about the reference itself, rather than about how the case ran.
+fn concerns_reference(problem: &Problem) -> bool {
+    matches!(problem, Problem::Reference(_) | Problem::Harness(_))
 }
 
 /// The command that runs this trial alone, under the same variables.
@@ -132,18 +140,28 @@ fn mismatch_text(mismatch: &Mismatch, project: &Project, color: bool) -> String 
     match mismatch {
         Mismatch::Missing { actual, .. } => format!(
             "logged something, but there is no reference {path}\n{}",
-            diff::unified("no reference", "", "actual", actual, color)
+            shortened(&diff::unified("no reference", "", "actual", actual, color))
         ),
         Mismatch::Differs { expected, actual, .. } => {
             format!(
                 "the log differs from its reference\n{}",
-                diff::unified(&path, expected, "actual", actual, color)
+                shortened(&diff::unified(&path, expected, "actual", actual, color))
             )
         }
         Mismatch::Unexpected { .. } => format!(
             "logged nothing, but there is a reference {path}\nwhat to do: remove the reference, or let the case log"
         ),
     }
+}
+
+/// The first lines of a long diff. The files are there for the rest.
+fn shortened(diff: &str) -> String {
+    let count = diff.lines().count();
+    if count <= DIFF_LINES {
+        return diff.to_owned();
+    }
+    let first: Vec<_> = diff.lines().take(DIFF_LINES).collect();
+    format!("{}\n… {} lines more", first.join("\n"), count - DIFF_LINES)
 }
 
 fn indented(text: &str) -> String {

@@ -97,8 +97,6 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         code = ExitCode::FAILURE;
     }
     run.stop_here_if_stopping();
-    // A case that was left behind holds on to the run, which would keep this from being dropped.
-    run.dir.remove();
     Ok(code)
 }
 
@@ -154,7 +152,8 @@ fn declarations(suites: &[Loaded]) -> Vec<Error> {
         let file = loaded.file.clone();
         mistakes(&loaded.suite).into_iter().map(move |mistake| Error::Setup(format!("{file}: {mistake}")))
     };
-    suites.iter().flat_map(told).chain(discovery::clashes(suites)).collect()
+    let clashes = discovery::clashes(suites);
+    discovery::bad_names(suites).into_iter().chain(suites.iter().flat_map(told)).chain(clashes).collect()
 }
 
 fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<Error> {

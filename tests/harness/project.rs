@@ -2,10 +2,12 @@
 
 use std::ffi::OsStr;
 use std::fmt::Write as _;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, ExitStatus, Output, Stdio};
 use std::sync::OnceLock;
 
+use nix::fcntl::{Flock, FlockArg};
 use regex::Regex;
 use tempfile::TempDir;
 
@@ -27,12 +29,17 @@ pub(crate) fn sources() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/downstream")
 }
 
-/// A cargo command that builds a project which uses this crate, with this crate's versions of
-/// everything and without the network.
-pub(crate) fn cargo(dir: &Path) -> Command {
-    let lock = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
-    if lock.exists() {
-        std::fs::copy(lock, dir.join("Cargo.lock")).unwrap();
+/// Builds the test target of a project that uses this crate, with this crate's versions of everything
+/// and without the network.
+pub(crate) fn build_offline(dir: &Path) -> Output {
+    let target = Path::new(env!("CARGO_TARGET_TMPDIR")).join("downstream");
+    std::fs::create_dir_all(&target).unwrap();
+    // Each test may be a process of its own.
+    let lock = File::create(target.join("build.lock")).unwrap();
+    let _lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let versions = Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock");
+    if versions.exists() {
+        std::fs::copy(versions, dir.join("Cargo.lock")).unwrap();
     }
     let mut command = Command::new(env!("CARGO"));
     command.current_dir(dir).args([
@@ -43,15 +50,14 @@ pub(crate) fn cargo(dir: &Path) -> Command {
         "iotests",
         "--message-format=json",
     ]);
-    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("downstream"));
-    command
+    command.env("CARGO_TARGET_DIR", target).output().unwrap()
 }
 
 /// The project's test target.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
-        let built = cargo(&sources()).output().unwrap();
+        let built = build_offline(&sources());
         assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
         let messages = String::from_utf8(built.stdout).unwrap();
         let mut executables = messages.lines().filter_map(|line| {
@@ -125,7 +131,8 @@ impl Project {
             (r"\b\d+-(talk\.log)", "PID-$1"),
             (r"(?m)^command: .*$", "command: COMMAND"),
             (r"(QEMU(_[A-Z]+)?|QSD)_PROG=\S+ ", ""),
-            (r"\S*/qemu-img\b", "QEMU_IMG"),
+            (r"\S+/qemu-img\b", "QEMU_IMG"),
+            (r"(?m)^    qemu-img:", "    QEMU_IMG:"),
             // What was said on the monitor.
             (r"(?m)^ +(<-|->) .*\n", ""),
         ] {
