@@ -79,6 +79,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             }
         }
     }
+    // Servers that the case had run until its end.
     ctx.end_owned();
     if !ctx.registry().is_empty() {
         ctx.registry().kill_all();
