@@ -32,6 +32,15 @@ impl Vm {
         self.hmp(&format!("qemu-io {drive} \"{command}\""))
     }
 
+    /// As [`Vm::hmp_qemu_io`], command and reply logged
+    /// (`iotests.py: VM.hmp_qemu_io(use_log=True)`).
+    ///
+    /// # Errors
+    /// Those of [`Vm::qmp`].
+    pub fn hmp_qemu_io_log(&mut self, drive: &str, command: &str) -> Result<Value> {
+        self.hmp_log(&format!("qemu-io {drive} \"{command}\""))
+    }
+
     /// Runs a qemu-io command on the drive of a device
     /// (`iotests.py: VM.hmp_qemu_io(qdev=True)`).
     ///
