@@ -36,8 +36,9 @@ fn snapshot(t: &mut Test) -> TestResult {
     let image = t.file("image");
     t.qemu_img_create(["-f", t.imgfmt(), &image, "4M"])?;
     let options = format!("driver={},file.filename={image}", t.imgfmt());
-    t.qemu_img_log(["snapshot", "--image-opts", "-c", "one", &options])?;
-    Ok(())
+    let output = t.qemu_img(["snapshot", "--image-opts", "-c", "one", &options]).unchecked()?;
+    t.assert_eq(output.status, Status::Exited(1))?;
+    t.assert(output.stdout.contains("Operation not supported"), output.stdout)
 }
 
 fn rebase(t: &mut Test) -> TestResult {

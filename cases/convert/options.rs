@@ -149,7 +149,6 @@ fn mistakes(t: &mut Test) -> TestResult {
         vec!["-O", "nonesuch"],
         vec!["-O", "qcow2", "--target-is-zero"],
         vec!["-O", "raw", "-c"],
-        vec!["-O", "qcow2", "-m", "99"],
         vec!["-O", "qcow2", "-S", "1000"],
         vec!["-O", "raw", "--bitmaps"],
     ] {
