@@ -18,7 +18,9 @@ fn refused(t: &Test, before: &[&str], after: &[&str], code: i32) -> TestResult {
     let image = t.file("image");
     t.qemu_img_create(["-f", t.imgfmt(), &image, "4M"])?;
     let size = t.image_size(&image)?;
-    let output = t.qemu_img(before.iter().copied().chain([image.as_str()]).chain(after.iter().copied())).unchecked()?;
+    let output = t
+        .qemu_img(before.iter().copied().chain([image.as_str()]).chain(after.iter().copied()))
+        .unchecked()?;
     t.log_with(output.stdout, &[t.filter_testfiles(), t.filter_imgfmt(), Filter::generated_node_ids()]);
     t.assert_eq(output.status, Status::Exited(code))?;
     t.assert_eq(t.image_size(&image)?, size)

@@ -3,7 +3,15 @@ use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
     s.formats(["qcow2", "qed"]).groups(["backup", "jobs", "quick"]);
-    s.test("whole_content_at_one_moment", full).formats(["raw", "qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
+    s.test("whole_content_at_one_moment", full).formats([
+        "raw",
+        "qcow2",
+        "qed",
+        "vdi",
+        "vmdk",
+        "vhdx",
+        "parallels",
+    ]);
     s.test("top_layer_alone", top);
     s.test("old_data_is_saved_before_it_is_overwritten", none).formats(["raw", "qcow2", "qed"]);
     s.test("compressed", compressed).formats(["qcow2"]);
@@ -86,7 +94,10 @@ fn compressed(t: &mut Test) -> TestResult {
     vm.wait_until_completed("job0")?;
     vm.shutdown()?;
     let check = t.qemu_img_check(["-f", "qcow2", &target])?;
-    t.assert(check["compressed-clusters"].as_u64() > Some(0), format!("clusters are compressed in\n{check:#}"))?;
+    t.assert(
+        check["compressed-clusters"].as_u64() > Some(0),
+        format!("clusters are compressed in\n{check:#}"),
+    )?;
     t.assert(t.compare_images(&source, &target)?, "the target has the content of its source")
 }
 

@@ -35,7 +35,9 @@ fn add(vm: &mut Vm, name: &str, more: Value) -> TestResult {
 /// Bytes that a bitmap holds to be dirty.
 fn dirty(vm: &mut Vm, name: &str) -> TestResult<u64> {
     let bitmap = vm.get_bitmap("disk", name, None)?.unwrap_or_default();
-    bitmap["count"].as_u64().ok_or_else(|| Error::assertion(format!("bitmap {name} has no count: {bitmap}")).into())
+    bitmap["count"]
+        .as_u64()
+        .ok_or_else(|| Error::assertion(format!("bitmap {name} has no count: {bitmap}")).into())
 }
 
 fn write(vm: &mut Vm, offset: &str, length: &str) -> TestResult {
@@ -85,7 +87,10 @@ fn granularity(t: &mut Test) -> TestResult {
     t.assert_eq(dirty(&mut vm, "b0")?, bytes.max(1024))?;
     write(&mut vm, "2M", "1M")?;
     t.assert_eq(dirty(&mut vm, "b0")?, bytes.max(1024) + (1 << 20))?;
-    t.assert(vm.check_bitmap_status("disk", "b0", &json!({ "granularity": bytes, "recording": true }))?, "it is as asked for")?;
+    t.assert(
+        vm.check_bitmap_status("disk", "b0", &json!({ "granularity": bytes, "recording": true }))?,
+        "it is as asked for",
+    )?;
     Ok(vm.shutdown()?)
 }
 

@@ -8,7 +8,9 @@ pub fn suite(s: &mut Suite) {
     s.test("node_in_use_is_not_deleted", in_use).formats(["qcow2"]);
     s.test("names_are_given_once", names).formats(["qcow2"]);
     s.test("mistakes_are_refused", mistakes).formats(["qcow2"]);
-    s.test("device_keeps_its_node_until_unplugged", device).formats(["raw", "qcow2"]).requires(Requirement::VirtioScsi);
+    s.test("device_keeps_its_node_until_unplugged", device)
+        .formats(["raw", "qcow2"])
+        .requires(Requirement::VirtioScsi);
     s.test("inherited_cache_and_read_only_options", inherited).formats(["qcow2"]);
 }
 
@@ -29,8 +31,12 @@ fn disk(t: &Test, image: &str) -> Value {
 /// Names of all nodes, in order of their names.
 fn nodes(vm: &mut Vm) -> TestResult<Vec<String>> {
     let nodes = vm.cmd("query-named-block-nodes", json!({ "flat": true }))?;
-    let mut names: Vec<_> =
-        nodes.as_array().into_iter().flatten().filter_map(|node| node["node-name"].as_str().map(str::to_owned)).collect();
+    let mut names: Vec<_> = nodes
+        .as_array()
+        .into_iter()
+        .flatten()
+        .filter_map(|node| node["node-name"].as_str().map(str::to_owned))
+        .collect();
     names.sort();
     Ok(names)
 }

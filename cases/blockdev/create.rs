@@ -3,8 +3,15 @@ use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
     s.groups(["create", "blockdev", "quick"]);
-    s.test("file_and_then_the_format_on_it", two_layers)
-        .formats(["qcow2", "qed", "vdi", "vmdk", "vhdx", "vpc", "parallels"]);
+    s.test("file_and_then_the_format_on_it", two_layers).formats([
+        "qcow2",
+        "qed",
+        "vdi",
+        "vmdk",
+        "vhdx",
+        "vpc",
+        "parallels",
+    ]);
     s.test("luks_with_a_secret_of_its_own", luks).formats(["luks"]).requires(Requirement::WorkingLuks);
     s.test("qcow2_options_reach_the_header", qcow2_options).formats(["qcow2"]);
     s.test("qcow2_on_a_backing_file", backing).formats(["qcow2", "qed"]);
@@ -52,7 +59,8 @@ fn luks(t: &mut Test) -> TestResult {
         .object("secret,id=key0,data=open sesame")
         .blockdev(json!({ "driver": "file", "node-name": "file", "filename": image }))
         .launch()?;
-    let options = json!({ "driver": "luks", "file": "file", "key-secret": "key0", "size": 1 << 20, "iter-time": 10 });
+    let options =
+        json!({ "driver": "luks", "file": "file", "key-secret": "key0", "size": 1 << 20, "iter-time": 10 });
     // QEMU before 8.2 cannot always tell how fast the host is.
     for _ in 0..20 {
         vm.cmd("blockdev-create", json!({ "job-id": "job0", "options": options }))?;
@@ -65,7 +73,10 @@ fn luks(t: &mut Test) -> TestResult {
         }
         t.assert(error.to_string().contains("accurate CPU usage"), error.to_string())?;
     }
-    vm.cmd("blockdev-add", json!({ "driver": "luks", "node-name": "disk", "file": "file", "key-secret": "key0" }))?;
+    vm.cmd(
+        "blockdev-add",
+        json!({ "driver": "luks", "node-name": "disk", "file": "file", "key-secret": "key0" }),
+    )?;
     vm.drive_io("disk", "write -P 0x42 0 64k")?;
     vm.drive_io("disk", "read -P 0x42 0 64k")?;
     vm.shutdown()?;

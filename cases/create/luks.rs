@@ -46,7 +46,9 @@ fn io(t: &Test, image: &str, commands: &[&str]) -> TestResult<String> {
 }
 
 fn header(t: &mut Test) -> TestResult {
-    for options in ["cipher-alg=aes-256", "cipher-alg=aes-128,cipher-mode=cbc,ivgen-alg=plain64,hash-alg=sha1"] {
+    for options in
+        ["cipher-alg=aes-256", "cipher-alg=aes-128,cipher-mode=cbc,ivgen-alg=plain64,hash-alg=sha1"]
+    {
         t.log(format!("=== {options} ==="));
         let image = create(t, options)?;
         let info = t.qemu_img_info(["-f", "luks", &image])?;

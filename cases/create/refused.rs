@@ -4,7 +4,15 @@ use iotests::prelude::*;
 pub fn suite(s: &mut Suite) {
     s.unsupported_imgopts(["="]).groups(["create", "quick"]);
     s.test("unknown_format", unknown_format).formats(["raw"]);
-    s.test("unknown_option", unknown_option).formats(["raw", "qcow2", "qed", "vdi", "vhdx", "vpc", "parallels"]);
+    s.test("unknown_option", unknown_option).formats([
+        "raw",
+        "qcow2",
+        "qed",
+        "vdi",
+        "vhdx",
+        "vpc",
+        "parallels",
+    ]);
     s.test("bad_sizes", bad_sizes).formats(["raw", "qcow2"]);
     s.test("qcow2_options_that_contradict", contradictions).formats(["qcow2"]);
     s.test("backing_file_where_there_can_be_none", no_backing).formats(["raw", "vdi", "vhdx", "vpc"]);

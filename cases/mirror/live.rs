@@ -3,7 +3,15 @@ use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
     s.formats(["qcow2", "qed"]).groups(["mirror", "jobs", "quick"]);
-    s.test("whole_content_to_a_new_image", full).formats(["raw", "qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
+    s.test("whole_content_to_a_new_image", full).formats([
+        "raw",
+        "qcow2",
+        "qed",
+        "vdi",
+        "vmdk",
+        "vhdx",
+        "parallels",
+    ]);
     s.test("top_layer_alone", top);
     s.test("only_what_is_written_from_now_on", none);
     s.test("ready_mirror_given_up_leaves_a_copy", given_up).formats(["raw", "qcow2", "qed", "vdi"]);

@@ -87,9 +87,7 @@ fn by_node(t: &mut Test) -> TestResult {
     let base = image(t, "base", 0x04)?;
     let top = t.file("top");
     t.qemu_img_create(["-f", t.imgfmt(), "-b", &base, "-F", t.imgfmt(), &top])?;
-    let node = |name: &str, file: &str| {
-        json!({ "driver": t.imgfmt(), "node-name": name, "file": { "driver": "file", "filename": file } })
-    };
+    let node = |name: &str, file: &str| json!({ "driver": t.imgfmt(), "node-name": name, "file": { "driver": "file", "filename": file } });
     let mut vm = t.vm().blockdev(node("base", &base)).launch()?;
     let mut overlay = node("top", &top);
     overlay["backing"] = Value::Null;
