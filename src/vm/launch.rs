@@ -58,6 +58,9 @@ pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
             (cmd.arg("-bios").arg(firmware), qtest)
         }
     };
+    if let Some(machine) = context.env().machine_option()? {
+        cmd = cmd.args(["-machine", machine]);
+    }
     cmd = cmd.args(["-accel", accel.name()]).args(context.env().qemu_options()).args(&config.args);
     for fd in config.passed_fds.drain(..) {
         cmd = cmd.inherit(fd);
