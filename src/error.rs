@@ -98,6 +98,21 @@ pub enum Error {
         message: String,
     },
 
+    /// A line of a script case failed.
+    #[error("{}:{line}:{column}: {error}\n\n{script}", .path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What went wrong.
+        error: Box<Error>,
+        /// The script up to this line.
+        script: String,
+    },
+
     /// An environment variable has a value that is not allowed.
     #[error("environment variable {name} is {value:?}: expected {expected}")]
     Variable {
@@ -160,7 +175,11 @@ impl Error {
     /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Assertion(_))
+        match self {
+            Self::Assertion(_) => true,
+            Self::Script { error, .. } => error.is_failure(),
+            _ => false,
+        }
     }
 }
 
@@ -195,6 +214,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.error, Error::Script { .. }) {
+            // It names the line of the script, which is the one to look at.
+            return fmt::Display::fmt(&self.error, f);
+        }
         write!(f, "{}:{}: {}", self.location.file(), self.location.line(), self.error)
     }
 }

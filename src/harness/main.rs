@@ -14,6 +14,7 @@ use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
 use crate::env::TestEnv;
 use crate::error::{Error, Result};
+use crate::script;
 use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
 
 /// Exit status when nothing was run because of a mistake in the project or its environment.
@@ -43,6 +44,9 @@ fn refuse(errors: &[Error]) -> ExitCode {
 
 fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
     none_of(environment(&env))?;
+    if let Some(path) = env.new_case() {
+        return new_case(&project, path).map_err(|error| vec![error]);
+    }
     let suites = suites(&project, args)?;
     none_of(declarations(&suites))?;
     if env.listing().is_some() {
@@ -61,6 +65,14 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     let plans = plans(&suites, args, &env).map_err(|error| vec![error])?;
     drop(suites);
     conclude(project, args, env, plans).map_err(|error| vec![error])
+}
+
+/// Writes the skeleton of a script case.
+fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
+    let file = script::create(&project.case_dir(), path)?;
+    eprintln!("wrote {}: edit it, then write its reference with", project.show(file));
+    eprintln!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target());
+    Ok(ExitCode::SUCCESS)
 }
 
 fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -> Result<ExitCode> {
@@ -132,16 +144,25 @@ fn environment(env: &TestEnv) -> Vec<Error> {
 
 /// The suites to look at: all of them, or those that may hold the trials that are asked for.
 fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
+    if args.exact_names().is_none() {
+        let new = project.new_cases().map_err(|error| vec![error])?;
+        none_of(
+            new.iter()
+                .map(|file| Error::Setup(format!("{file} is new: run this again, and it is built in")))
+                .collect(),
+        )?;
+    }
     let sources = discovery::sources(project);
     let found = match args.exact_names() {
         Some(names) => discovery::holding(&sources, &names),
         None => discovery::all(&sources),
     };
-    let suites = found.map_err(|error| vec![error])?;
+    let suites = found?;
     if suites.is_empty() && args.exact_names().is_none() {
         return Err(vec![Error::Setup(format!(
-            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`",
-            project.root().join("cases").display()
+            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`, \
+             or write a script with IOTESTS_NEW=topic/name",
+            project.case_dir().display()
         ))]);
     }
     Ok(suites)
