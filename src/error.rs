@@ -45,12 +45,14 @@ pub enum Error {
     Qmp(#[from] QmpError),
 
     /// The monitor connection broke or carried something that is not QMP.
-    #[error("{peer}: {problem}{}", indented("last messages", .transcript))]
+    #[error("{peer} {problem}{}", indented("last messages", .transcript))]
     Monitor {
         /// Who was at the other end, such as `QEMU` or `qemu-storage-daemon`.
         peer: String,
         /// What went wrong.
         problem: String,
+        /// Whether the other end closed it.
+        closed: bool,
         /// The last lines that were exchanged.
         transcript: String,
     },
@@ -67,7 +69,7 @@ pub enum Error {
     },
 
     /// QEMU or a daemon ended when it should not have.
-    #[error("{program} {}: {status}\ncommand: {command}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its output", .log))]
+    #[error("{program} {}: {status}\ncommand: {command}{}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its monitor", .monitor), indented("its output", .log))]
     Died {
         /// Short name of the program.
         program: String,
@@ -77,6 +79,8 @@ pub enum Error {
         status: Status,
         /// The command line, quoted for a shell.
         command: String,
+        /// What its monitor was doing and had last said, if it was in use.
+        monitor: String,
         /// What it had printed.
         log: String,
     },

@@ -34,6 +34,7 @@ pub fn cases(dir: &str) {
 }
 
 fn register(dir: &str) -> Result<(), String> {
+    let dir = dir.trim_end_matches('/');
     let root = variable("CARGO_MANIFEST_DIR")?;
     let out_dir = variable("OUT_DIR")?;
     let out = Path::new(&out_dir).join(TABLE);
@@ -71,7 +72,8 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
             let _ = writeln!(modules, "compile_error!({message:?});");
             continue;
         }
-        let case = file.trim_start_matches(dir).trim_start_matches('/').trim_end_matches(".rs");
+        let case = file.strip_prefix(dir).and_then(|file| file.strip_prefix('/')).unwrap_or(&file);
+        let case = case.strip_suffix(".rs").unwrap_or(case);
         let module = module_name(case, &mut names);
         let text = path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()))?;
         let _ = writeln!(modules, "#[doc(hidden)]\n#[path = {text:?}]\npub mod {module};");

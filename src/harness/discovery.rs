@@ -122,6 +122,20 @@ pub(super) fn holding(sources: &[Box<dyn Source + '_>], trials: &[&str]) -> Resu
     Ok(suites)
 }
 
+/// Files whose names would not do as parts of trial names, or be taken for something else in those of
+/// references.
+pub(super) fn bad_names(suites: &[Loaded]) -> Vec<Error> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_-/".contains(c);
+    let bad = suites.iter().filter(|loaded| !loaded.path.chars().all(fits));
+    bad.map(|loaded| {
+        Error::Setup(format!(
+            "{}: expected letters, digits, _ and - only in the names of case files",
+            loaded.file
+        ))
+    })
+    .collect()
+}
+
 /// Tests of different files that would be listed under one name.
 pub(super) fn clashes(suites: &[Loaded]) -> Vec<Error> {
     let mut files: BTreeMap<String, &str> = BTreeMap::new();

@@ -90,8 +90,7 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
     }
     if args.is_parallel() {
-        // What takes longest starts first; what never ran may take long.
-        plans.sort_by_key(|plan| std::cmp::Reverse(history.duration(&plan.name)));
+        history.longest_first(&mut plans, |plan| &plan.name);
     }
     let color = colored(args, &env);
     let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
@@ -109,8 +108,7 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         eprintln!("iotests: {error}");
         code = ExitCode::FAILURE;
     }
-    // A case that was left behind holds on to the run, which would keep this from being dropped.
-    run.dir.remove();
+    run.stop_here_if_stopping();
     Ok(code)
 }
 
@@ -175,7 +173,8 @@ fn declarations(suites: &[Loaded]) -> Vec<Error> {
         let file = loaded.file.clone();
         mistakes(&loaded.suite).into_iter().map(move |mistake| Error::Setup(format!("{file}: {mistake}")))
     };
-    suites.iter().flat_map(told).chain(discovery::clashes(suites)).collect()
+    let clashes = discovery::clashes(suites);
+    discovery::bad_names(suites).into_iter().chain(suites.iter().flat_map(told)).chain(clashes).collect()
 }
 
 fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<Error> {

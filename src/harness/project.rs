@@ -23,6 +23,7 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
+    built_at: &'static Path,
     target: &'static str,
     work: PathBuf,
     mark: PathBuf,
@@ -41,10 +42,11 @@ impl Project {
         mark: &'static str,
         cases: &'static [Case],
     ) -> Self {
-        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(root), PathBuf::from);
+        let built_at = Path::new(root);
+        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_at.to_owned(), PathBuf::from);
         let built =
             tmp.and_then(|tmp| Path::new(tmp).parent()).map_or_else(|| root.join("target"), PathBuf::from);
-        Self { root, target, work: built.join("iotests"), mark: mark.into(), cases }
+        Self { root, built_at, target, work: built.join("iotests"), mark: mark.into(), cases }
     }
 
     /// The directory of its `Cargo.toml`.
@@ -94,10 +96,12 @@ impl Project {
         Ok(files)
     }
 
-    /// `path` as a reader of the project would write it: relative to the root if it is below it.
+    /// `path` as a reader of the project would write it: relative to the root if it is below it,
+    /// or was when the cases were built.
     pub fn show(&self, path: impl AsRef<Path>) -> String {
         let path = path.as_ref();
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        let shown = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(self.built_at));
+        shown.unwrap_or(path).display().to_string()
     }
 }
 
