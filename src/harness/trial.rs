@@ -193,7 +193,10 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     thread::Builder::new()
         .name(plan.name.clone())
         .spawn(move || {
-            let result = panics::catch(move || body(&mut Test::with_context(own)));
+            let test_ctx = Arc::clone(&own);
+            let result = panics::catch(move || body(&mut Test::with_context(test_ctx)));
+            // On this thread, for its end is that of its children.
+            own.end_owned();
             let _ = sender.send(result);
         })
         .map_err(Error::io("start a thread for the trial"))?;

@@ -5,7 +5,7 @@ use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
 
 /// What qemu-io prints when data is not what `read -P` demands.
-const WRONG_DATA: &str = "Pattern verification failed";
+pub(super) const WRONG_DATA: &str = "Pattern verification failed";
 
 pub(super) const QEMU_IO: Command = Command {
     name: "qemu-io",
