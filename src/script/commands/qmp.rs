@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::run::Run;
-use super::qemu_io::WRONG_DATA;
+use super::qemu_io::tells_of_failure;
 use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -149,9 +149,7 @@ fn hmp_qemu_io(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let text = printed(run).split_off(before);
     // A success replies nothing, a refusal says why.
     let refusal = done.text.take().unwrap_or_default();
-    if done.failed.is_none()
-        && (!refusal.is_empty() || text.contains(" failed: ") || text.contains(WRONG_DATA))
-    {
+    if done.failed.is_none() && (!refusal.is_empty() || tells_of_failure(&text)) {
         done.failed = Some(Error::assertion(format!("{command} failed:\n{refusal}{text}")));
     }
     done.text = Some(text);
