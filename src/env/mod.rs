@@ -1,16 +1,30 @@
-//! Everything the environment says, read once.
+//! What surrounds a run: the variables it was given, the binaries it shall test, and what those
+//! can do.
+//!
+//! [`TestEnv`] is made once, from the process's environment, and never changes afterwards; nothing
+//! else reads a variable. What the binaries can do is found out only when somebody asks, one
+//! question at a time, and remembered on disk ([`Capabilities`]).
 
-/// Placeholder until the room is merged.
-#[derive(Debug)]
-pub struct TestEnv;
+mod cache;
+mod emulator;
+mod firmware;
+mod interview;
+mod machine;
+mod probe;
+mod reader;
+mod run_settings;
+mod schema;
+mod testenv;
+mod tool;
+mod values;
+pub mod variables;
+mod version;
 
-/// A version.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Version {
-    /// Major.
-    pub major: u32,
-    /// Minor.
-    pub minor: u32,
-    /// Micro.
-    pub micro: u32,
-}
+pub use emulator::{Emulator, Machine};
+pub use firmware::image as firmware_image;
+pub use probe::{Capabilities, Formats, Support};
+pub use schema::Schema;
+pub use testenv::TestEnv;
+pub use tool::{Tool, ToolKind};
+pub use values::{Accel, GroupFilter, Listing, TimeoutScale};
+pub use version::Version;

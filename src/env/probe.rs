@@ -1,0 +1,379 @@
+//! What the binaries can do, found out by asking them.
+//!
+//! Every question is asked at most once a process, and only when somebody wants the answer: a trial
+//! that needs qemu-img alone never starts an emulator. Answers are kept on disk ([`super::cache`]).
+
+use std::sync::OnceLock;
+use std::time::Duration;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::cache::{Cache, Key};
+use super::interview::{ANY_ACCELERATOR, NO_MACHINE, Question, interview};
+use super::{Emulator, Schema, TestEnv, Tool, ToolKind, Version};
+use crate::error::{Error, Result};
+use crate::process::{Capture, Cmd, Deadline, Output, Registry};
+
+/// How long a binary gets to say something about itself.
+const LIMIT: Duration = Duration::from_secs(20);
+
+/// How long qemu-img gets to make an image. Key derivation takes seconds of processor time.
+const CREATE_LIMIT: Duration = Duration::from_secs(120);
+
+/// Formats that a binary may use.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Formats {
+    /// For reading and writing.
+    pub read_write: Vec<String>,
+    /// For reading at least.
+    pub read_only: Vec<String>,
+}
+
+/// Whether something works, or else why not.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Support {
+    /// It does.
+    Works,
+    /// It does not; this is what the tool said.
+    Missing(String),
+}
+
+impl Support {
+    /// Whether it works.
+    pub fn works(&self) -> bool {
+        *self == Self::Works
+    }
+
+    /// Why it does not, if so.
+    pub fn missing(&self) -> Option<&str> {
+        match self {
+            Self::Works => None,
+            Self::Missing(reason) => Some(reason),
+        }
+    }
+}
+
+/// What `qemu-img --help` tells.
+#[derive(Debug, Serialize, Deserialize)]
+struct ImageTool {
+    version: Version,
+    formats: Vec<String>,
+}
+
+/// An answer, once it is there, or the text of the error that there was instead.
+type Known<T> = OnceLock<std::result::Result<T, String>>;
+
+/// The answers so far.
+#[derive(Debug, Default)]
+pub(super) struct Probes {
+    pub(super) cache: Cache,
+    emulator: Known<Emulator>,
+    formats: Known<Formats>,
+    schema: Known<Schema>,
+    image_tool: Known<ImageTool>,
+    luks: Known<Support>,
+    zstd: Known<Support>,
+    qemu_io: Known<Version>,
+    qemu_nbd: Known<Version>,
+    storage_daemon: Known<Version>,
+}
+
+/// What the binaries can do. Each method asks when it is called first; its error is an
+/// [`Error::Setup`] that says which binary failed to answer, how, and what to do.
+#[derive(Clone, Copy, Debug)]
+pub struct Capabilities<'e> {
+    env: &'e TestEnv,
+    probes: &'e Probes,
+}
+
+/// One way of asking.
+struct Probe<'a> {
+    kind: ToolKind,
+    topic: &'a str,
+    arguments: Vec<String>,
+    limit: Duration,
+}
+
+impl<'e> Capabilities<'e> {
+    pub(super) fn new(env: &'e TestEnv, probes: &'e Probes) -> Self {
+        Self { env, probes }
+    }
+
+    /// The version of a binary.
+    pub fn version(self, kind: ToolKind) -> Result<Version> {
+        let cell = match kind {
+            ToolKind::Qemu => return Ok(self.emulator()?.version),
+            ToolKind::QemuImg => return Ok(self.image_tool()?.version),
+            ToolKind::QemuIo => &self.probes.qemu_io,
+            ToolKind::QemuNbd => &self.probes.qemu_nbd,
+            ToolKind::QemuStorageDaemon => &self.probes.storage_daemon,
+        };
+        let version = self.know(
+            cell,
+            Probe::new(kind, kind.name()),
+            |_| true,
+            |tool, deadline| {
+                let output = run(tool, &["--version"], deadline)?;
+                Version::find_in(&output.stdout)
+                    .ok_or_else(|| format!("`{}` told no version{}", output.command, printed(&output)))
+            },
+        );
+        version.copied()
+    }
+
+    /// What the system emulator is and has.
+    pub fn emulator(self) -> Result<&'e Emulator> {
+        self.know(
+            &self.probes.emulator,
+            Probe::new(ToolKind::Qemu, "qemu"),
+            |_| true,
+            |tool, deadline| {
+                let answers = interview(&tool.program, &Emulator::questions(), deadline)?;
+                Emulator::from_answers(answers)
+                    .ok_or_else(|| "it does not describe itself as QEMU does".to_owned())
+            },
+        )
+    }
+
+    /// The formats that the emulator's block layer may use (`iotests.py: supported_formats`).
+    pub fn formats(self) -> Result<&'e Formats> {
+        self.know(
+            &self.probes.formats,
+            Probe::new(ToolKind::Qemu, "qemu-formats"),
+            |_| true,
+            |tool, deadline| {
+                let arguments = [&NO_MACHINE[..], &ANY_ACCELERATOR, &["-drive", "format=help"]].concat();
+                let output = run(tool, &arguments, deadline)?;
+                let list = |title| {
+                    words_after(&output.text(), title)
+                        .ok_or_else(|| format!("`{}` listed no formats{}", output.command, printed(&output)))
+                };
+                Ok(Formats {
+                    read_write: list("Supported formats:")?,
+                    read_only: list("Supported formats (read-only):")?,
+                })
+            },
+        )
+    }
+
+    /// The emulator's QAPI schema.
+    pub fn schema(self) -> Result<&'e Schema> {
+        self.know(
+            &self.probes.schema,
+            Probe::new(ToolKind::Qemu, "qemu-schema"),
+            |_| true,
+            |tool, deadline| {
+                let answers = interview(&tool.program, &[Question("query-qmp-schema", json!({}))], deadline)?;
+                let schema = answers.first().and_then(Schema::from_answer);
+                schema.ok_or_else(|| "its QAPI schema does not have the usual form".to_owned())
+            },
+        )
+    }
+
+    /// The formats and protocols that qemu-img knows.
+    pub fn image_formats(self) -> Result<&'e [String]> {
+        Ok(&self.image_tool()?.formats)
+    }
+
+    /// Whether there is the quorum driver (`iotests.py: supports_quorum`).
+    pub fn quorum(self) -> Result<bool> {
+        Ok(self.image_formats()?.iter().any(|format| format == "quorum"))
+    }
+
+    /// Whether LUKS images can really be created (`iotests.py: has_working_luks`).
+    pub fn luks(self) -> Result<&'e Support> {
+        let secret = self.env.luks_secret_object();
+        let mut probe = Probe::new(ToolKind::QemuImg, "qemu-img-luks");
+        // A crypto library may ask for a passphrase of some length.
+        probe.arguments.push(format!("passphrase of {} bytes", self.env.imgkeysecret().len()));
+        let options = ["-f", "luks", "--object", &secret, "-o", "key-secret=keysec0", "-o", "iter-time=10"];
+        // Timing the key derivation fails now and then where a processor's time is measured coarsely.
+        let attempts = 3;
+        self.know_created(&self.probes.luks, probe, |tool, deadline| {
+            let mut support = Support::Works;
+            for _ in 0..attempts {
+                support = self.try_create(tool, &options, "1G", deadline)?;
+                if support.works() {
+                    break;
+                }
+            }
+            Ok(support)
+        })
+    }
+
+    /// Whether qcow2 images can be compressed with zstd
+    /// (`iotests.py: supports_qcow2_zstd_compression`, of later versions).
+    pub fn zstd(self) -> Result<&'e Support> {
+        let probe = Probe::new(ToolKind::QemuImg, "qemu-img-zstd");
+        self.know_created(&self.probes.zstd, probe, |tool, deadline| {
+            match self.try_create(tool, &["-f", "qcow2", "-o", "compression_type=zstd"], "0", deadline)? {
+                // Anything but a refusal of the option is trouble of another kind.
+                Support::Missing(reason) if !reason.contains("zstd") => {
+                    Err(format!("it could not create a small qcow2 image: {reason}"))
+                }
+                support => Ok(support),
+            }
+        })
+    }
+
+    fn image_tool(self) -> Result<&'e ImageTool> {
+        self.know(
+            &self.probes.image_tool,
+            Probe::new(ToolKind::QemuImg, "qemu-img"),
+            |_| true,
+            |tool, deadline| {
+                let output = run(tool, &["--help"], deadline)?;
+                let version = Version::find_in(&output.stdout);
+                let formats = words_after(&output.stdout, "Supported formats:");
+                match (version, formats) {
+                    (Some(version), Some(formats)) => Ok(ImageTool { version, formats }),
+                    _ => {
+                        Err(format!("`{}` told no version or no formats{}", output.command, printed(&output)))
+                    }
+                }
+            },
+        )
+    }
+
+    /// As [`know`](Self::know), for answers that come from making an image: a refusal is not kept
+    /// on disk, for its cause may be the disk rather than the binary.
+    fn know_created(
+        self,
+        cell: &'e Known<Support>,
+        mut probe: Probe<'_>,
+        ask: impl FnOnce(&Tool, Deadline) -> std::result::Result<Support, String>,
+    ) -> Result<&'e Support> {
+        probe.arguments.extend_from_slice(&self.env.tool(probe.kind)?.options);
+        probe.limit = CREATE_LIMIT;
+        self.know(cell, probe, Support::works, ask)
+    }
+
+    fn know<T: Serialize + DeserializeOwned>(
+        self,
+        cell: &'e Known<T>,
+        probe: Probe<'_>,
+        worth_keeping: impl FnOnce(&T) -> bool,
+        ask: impl FnOnce(&Tool, Deadline) -> std::result::Result<T, String>,
+    ) -> Result<&'e T> {
+        let find_out = || {
+            let tool = self.env.tool(probe.kind).map_err(|error| error.to_string())?;
+            let limit = self.env.timeout_scale().scale_plain(probe.limit);
+            let key = Key {
+                topic: probe.topic,
+                program: &tool.program,
+                arguments: &probe.arguments,
+                module_dirs: &self.env.module_dirs(tool),
+            };
+            let ask = || ask(tool, Deadline::after(limit));
+            self.probes
+                .cache
+                .answer(&key, limit, worth_keeping, ask)
+                .map_err(|problem| unusable(probe.kind, tool, &problem))
+        };
+        cell.get_or_init(find_out).as_ref().map_err(|text| Error::Setup(text.clone()))
+    }
+
+    /// Creates an image in a directory of its own and removes it. A refusal is the text after the
+    /// file's name, or all of the output.
+    fn try_create(
+        self,
+        tool: &Tool,
+        options: &[&str],
+        size: &str,
+        deadline: Deadline,
+    ) -> std::result::Result<Support, String> {
+        let dir = tempfile::Builder::new().prefix("iotests-probe-").tempdir_in(self.env.tmp_dir()).map_err(
+            |error| format!("it was given no scratch directory in {}: {error}", self.env.tmp_dir().display()),
+        )?;
+        let file = dir.path().join("image").display().to_string();
+        let command =
+            Cmd::new(&tool.program).args(&tool.options).arg("create").args(options).args([&file, size]);
+        let output =
+            command.run(Capture::Merged, deadline, &Registry::new()).map_err(|error| error.to_string())?;
+        if output.status.signal().is_some() {
+            return Err(format!("`{}` died of {}{}", output.command, output.status, printed(&output)));
+        }
+        if output.success() {
+            return Ok(Support::Works);
+        }
+        let marker = format!("{file}:");
+        let reason = output.stdout.lines().find_map(|line| Some(line.split_once(&marker)?.1));
+        Ok(Support::Missing(reason.unwrap_or(&output.stdout).trim().to_owned()))
+    }
+}
+
+impl<'a> Probe<'a> {
+    fn new(kind: ToolKind, topic: &'a str) -> Self {
+        Self { kind, topic, arguments: Vec::new(), limit: LIMIT }
+    }
+}
+
+impl TestEnv {
+    /// What the binaries can do.
+    pub fn caps(&self) -> Capabilities<'_> {
+        Capabilities::new(self, self.probes())
+    }
+
+    /// Makes sure that each of these binaries is there and works, so that a broken one is told of
+    /// once and not by every trial.
+    ///
+    /// # Errors
+    /// One [`Error::Setup`] with everything that is wrong.
+    pub fn preflight(&self, which: &[ToolKind]) -> Result<()> {
+        let problems: Vec<_> = which
+            .iter()
+            .filter_map(|kind| self.caps().version(*kind).err())
+            .map(|error| error.to_string())
+            .collect();
+        if problems.is_empty() { Ok(()) } else { Err(Error::Setup(problems.join("\n"))) }
+    }
+}
+
+/// Runs a tool that shall succeed.
+fn run(tool: &Tool, arguments: &[&str], deadline: Deadline) -> std::result::Result<Output, String> {
+    let command = Cmd::new(&tool.program).args(arguments);
+    let output =
+        command.run(Capture::Merged, deadline, &Registry::new()).map_err(|error| error.to_string())?;
+    if !output.success() {
+        return Err(format!("`{}` ended with {}{}", output.command, output.status, printed(&output)));
+    }
+    Ok(output)
+}
+
+fn unusable(kind: ToolKind, tool: &Tool, problem: &str) -> String {
+    format!("{} is not a working {kind}: {problem}\nwhat to do: {}", tool.program.display(), kind.advice())
+}
+
+fn printed(output: &Output) -> String {
+    quoted(&output.text())
+}
+
+/// What a program printed, to go on with after how it ended.
+pub(super) fn quoted(text: &str) -> String {
+    const MOST: usize = 20;
+    let text = text.trim_end();
+    if text.is_empty() {
+        return " and printed nothing".to_owned();
+    }
+    let mut out = String::from(" and printed:");
+    for line in text.lines().take(MOST) {
+        out.push_str(&format!("\n    {line}"));
+    }
+    if text.lines().count() > MOST {
+        out.push_str("\n    …");
+    }
+    out
+}
+
+/// The words between `title` and the end of its paragraph: the rest of its line, and the indented
+/// lines below.
+fn words_after(text: &str, title: &str) -> Option<Vec<String>> {
+    let (_, list) = text.split_once(title)?;
+    let mut lines = list.lines();
+    let first = lines.next()?;
+    let more = lines.take_while(|line| line.starts_with(' '));
+    let words = std::iter::once(first).chain(more).flat_map(str::split_whitespace);
+    Some(words.map(str::to_owned).collect())
+}

@@ -1,0 +1,130 @@
+//! The typed values that variables turn into.
+
+use std::fmt;
+use std::time::Duration;
+
+/// What runs a virtual machine's processor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Accel {
+    /// Nothing does, and the virtual clock stands still until it is stepped.
+    Qtest,
+    /// Emulation.
+    Tcg,
+    /// The host's own processor.
+    Kvm,
+}
+
+impl Accel {
+    pub(super) const ALL: [Self; 3] = [Self::Qtest, Self::Tcg, Self::Kvm];
+
+    /// As `-accel` takes it.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Qtest => "qtest",
+            Self::Tcg => "tcg",
+            Self::Kvm => "kvm",
+        }
+    }
+
+    /// The accelerator of this name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|accel| accel.name() == name)
+    }
+}
+
+impl fmt::Display for Accel {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+/// How much valgrind slows QEMU down, about.
+const VALGRIND_FACTOR: f64 = 10.0;
+
+/// What all time limits are multiplied by; under gdb there are none
+/// (`iotests.py: Timeout`, which has none under valgrind either).
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TimeoutScale {
+    factor: f64,
+    valgrind: bool,
+    gdb: bool,
+}
+
+impl TimeoutScale {
+    pub(super) fn new(factor: f64, valgrind: bool, gdb: bool) -> Self {
+        Self { factor, valgrind, gdb }
+    }
+
+    /// The limit to apply instead of `limit`; `None` when there is to be none.
+    pub fn scale(&self, limit: Duration) -> Option<Duration> {
+        let slower = if self.valgrind { VALGRIND_FACTOR } else { 1.0 };
+        (!self.gdb).then(|| multiply(limit, self.factor * slower))
+    }
+
+    /// As [`scale`](Self::scale), for programs that never run under gdb or valgrind.
+    pub fn scale_plain(&self, limit: Duration) -> Duration {
+        multiply(limit, self.factor)
+    }
+}
+
+fn multiply(limit: Duration, factor: f64) -> Duration {
+    Duration::try_from_secs_f64(limit.as_secs_f64() * factor).unwrap_or(Duration::MAX)
+}
+
+/// Which groups of cases to run.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct GroupFilter {
+    /// A case must be in one of these, if there are any.
+    pub include: Vec<String>,
+    /// A case must be in none of these.
+    pub exclude: Vec<String>,
+}
+
+impl GroupFilter {
+    /// Reads `quick,!slow`; `None` if a name is missing or has a character that group names cannot
+    /// have.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let mut filter = Self::default();
+        for word in text.split(',').map(str::trim) {
+            let (name, list) = match word.strip_prefix('!') {
+                Some(name) => (name, &mut filter.exclude),
+                None => (word, &mut filter.include),
+            };
+            if !is_name(name) {
+                return None;
+            }
+            list.push(name.to_owned());
+        }
+        Some(filter)
+    }
+
+    /// Whether a case of these groups is to run.
+    pub fn selects<S: AsRef<str>>(&self, groups: &[S]) -> bool {
+        let among =
+            |names: &[String]| groups.iter().any(|group| names.iter().any(|name| name == group.as_ref()));
+        (self.include.is_empty() || among(&self.include)) && !among(&self.exclude)
+    }
+}
+
+/// What to print instead of running anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Listing {
+    /// The groups, each with its cases.
+    Groups,
+}
+
+/// Whether this can name a format, a protocol, a group or a part of a case's path.
+pub(super) fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
+}
+
+/// Reads `qcow2,raw`.
+pub(super) fn parse_names(text: &str) -> Option<Vec<String>> {
+    text.split(',').map(str::trim).map(|name| is_name(name).then(|| name.to_owned())).collect()
+}
+
+/// Whether this is the path of a case to make: at least a topic and a name, lower case.
+pub(super) fn is_case_path(text: &str) -> bool {
+    text.contains('/')
+        && text.split('/').all(|part| is_name(part) && !part.bytes().any(|b| b.is_ascii_uppercase()))
+}
