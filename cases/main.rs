@@ -1,1 +1,3 @@
-fn main() {}
+//! The crate's own cases, run on the QEMU that is installed.
+
+iotests::main!();

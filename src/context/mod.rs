@@ -5,6 +5,7 @@ mod file;
 mod run_dir;
 mod scratch;
 
+use std::any::Any;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ pub use run_dir::RunDir;
 pub use scratch::Scratch;
 
 use crate::env::TestEnv;
-use crate::error::Error;
+use crate::error::{Error, Result};
 use crate::filter::Paths;
 use crate::log::Log;
 use crate::process::{Deadline, Registry};
@@ -32,6 +33,9 @@ pub struct Params {
 /// Everything one trial owns.
 #[derive(Debug)]
 pub struct Context {
+    /// Servers that run until the end of the trial. First, so that they are gone before the
+    /// scratch directory goes.
+    owned: Mutex<Vec<Box<dyn Any + Send>>>,
     env: Arc<TestEnv>,
     params: Params,
     scratch: Scratch,
@@ -40,6 +44,8 @@ pub struct Context {
     registry: Registry,
     late: Mutex<Vec<Error>>,
     not_run: Mutex<Vec<String>>,
+    /// The run of a trial without a harness. Last, so that it goes after the scratch directory.
+    _run: Option<RunDir>,
 }
 
 impl Context {
@@ -52,6 +58,7 @@ impl Context {
         registry: Registry,
     ) -> Self {
         Self {
+            owned: Mutex::default(),
             env,
             params,
             scratch,
@@ -60,7 +67,28 @@ impl Context {
             registry,
             late: Mutex::default(),
             not_run: Mutex::default(),
+            _run: None,
         }
+    }
+
+    /// A context of its own for an ordinary `#[test]`: read from the process's environment, with
+    /// scratch and sockets in the temporary directory and no time limit.
+    ///
+    /// # Errors
+    /// Every environment variable that is wrong, in one [`Error::Setup`]; [`Error::Io`].
+    pub fn standalone(imgfmt: Option<&str>) -> Result<Self> {
+        let env = TestEnv::from_process().map_err(|errors| {
+            Error::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
+        })?;
+        let temp = std::env::temp_dir();
+        let run = RunDir::create(env.test_dir().unwrap_or(&temp), env.sock_dir().unwrap_or(&temp))?;
+        let params = Params {
+            imgfmt: imgfmt.or(env.imgfmts().first().map(String::as_str)).unwrap_or("raw").to_owned(),
+            imgproto: env.imgprotos().first().map_or("file", String::as_str).to_owned(),
+            param: None,
+        };
+        let scratch = run.trial()?;
+        Ok(Self { _run: Some(run), ..Self::new(Arc::new(env), params, scratch, None, Registry::new()) })
     }
 
     /// What was read from the environment, and what the binaries can do.
@@ -91,6 +119,26 @@ impl Context {
     /// When the trial must end.
     pub fn deadline(&self) -> Deadline {
         self.deadline
+    }
+
+    /// `limit` from now, scaled as `IOTESTS_TIMEOUT_SCALE` and debuggers want it, but not beyond
+    /// the trial's own end.
+    pub fn limit(&self, limit: Duration) -> Deadline {
+        match self.env.timeout_scale().scale(limit) {
+            Some(limit) => self.deadline.at_most(limit),
+            None => self.deadline,
+        }
+    }
+
+    /// Keeps something alive until the end of the trial, when it is dropped.
+    pub fn own(&self, thing: impl Any + Send) {
+        lock(&self.owned).push(Box::new(thing));
+    }
+
+    /// Ends what [`own`](Self::own) took, the last first.
+    pub fn end_owned(&self) {
+        let mut owned = std::mem::take(&mut *lock(&self.owned));
+        while owned.pop().is_some() {}
     }
 
     /// Its live children.

@@ -3,6 +3,7 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::ScratchFile;
 use crate::error::{Error, Result};
@@ -18,6 +19,7 @@ pub struct Scratch {
     sock_dir: PathBuf,
     paths: Paths,
     sock_dir_made: OnceLock<()>,
+    next: AtomicU32,
     keep: bool,
 }
 
@@ -34,12 +36,24 @@ impl Scratch {
             })
         };
         let paths = Paths { test_dir: text(&dir)?, sock_dir: text(&sock_dir)?, pid: std::process::id() };
-        Ok(Self { dir, sock_dir, paths, sock_dir_made: OnceLock::new(), keep: false })
+        Ok(Self {
+            dir,
+            sock_dir,
+            paths,
+            sock_dir_made: OnceLock::new(),
+            next: AtomicU32::new(0),
+            keep: false,
+        })
     }
 
     /// The scratch directory (`iotests.py: test_dir`).
     pub fn dir(&self) -> &Path {
         &self.dir
+    }
+
+    /// The directory of the whole run, for what its trials can share.
+    pub fn run_dir(&self) -> &Path {
+        self.dir.parent().unwrap_or(&self.dir)
     }
 
     /// The directories and the pid that file names carry, as the filters want them.
@@ -50,6 +64,18 @@ impl Scratch {
     /// Names a scratch file (`iotests.py: file_path`).
     pub fn file(&self, name: &str) -> ScratchFile {
         ScratchFile::new(format!("{}/{}-{name}", self.paths.test_dir, self.paths.pid))
+    }
+
+    /// Names a scratch file that no other call names.
+    pub fn unique(&self, name: &str) -> ScratchFile {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        self.file(&format!("{name}.{number}"))
+    }
+
+    /// Names a log file of the harness itself, to be kept and shown when the trial fails.
+    pub fn artefact(&self, name: &str) -> ScratchFile {
+        let number = self.next.fetch_add(1, Ordering::Relaxed);
+        ScratchFile::new(format!("{}/{name}.{number}.log", self.paths.test_dir))
     }
 
     /// Names a socket in the socket directory (`iotests.py: file_path(base_dir=sock_dir)`).

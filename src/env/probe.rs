@@ -226,7 +226,8 @@ impl<'e> Capabilities<'e> {
             |tool, deadline| {
                 let output = run(tool, &["--help"], deadline)?;
                 let version = Version::find_in(&output.stdout);
-                let formats = words_after(&output.stdout, "Supported formats:");
+                let titles = ["Supported formats:", "Supported image formats:"];
+                let formats = titles.iter().find_map(|title| words_after(&output.stdout, title));
                 match (version, formats) {
                     (Some(version), Some(formats)) => Ok(ImageTool { version, formats }),
                     _ => {
@@ -367,13 +368,11 @@ pub(super) fn quoted(text: &str) -> String {
     out
 }
 
-/// The words between `title` and the end of its paragraph: the rest of its line, and the indented
-/// lines below.
+/// The words below a title: on the rest of its line, and on the indented lines that follow.
 fn words_after(text: &str, title: &str) -> Option<Vec<String>> {
     let (_, list) = text.split_once(title)?;
-    let mut lines = list.lines();
-    let first = lines.next()?;
-    let more = lines.take_while(|line| line.starts_with(' '));
-    let words = std::iter::once(first).chain(more).flat_map(str::split_whitespace);
+    let (first, below) = list.split_once('\n').unwrap_or((list, ""));
+    let below = below.lines().skip_while(|line| line.is_empty()).take_while(|line| line.starts_with(' '));
+    let words = std::iter::once(first).chain(below).flat_map(str::split_whitespace);
     Some(words.map(str::to_owned).collect())
 }

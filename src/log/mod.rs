@@ -1,27 +1,70 @@
-//! What a case says: the text that is compared with its reference.
+//! What a case says, and how it is written down: text, or JSON as Python writes it.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+mod json;
+mod text;
 
-/// The log of one trial.
-#[derive(Debug, Default)]
-pub struct Log {
-    text: Mutex<String>,
+use std::fmt;
+
+use serde_json::Value;
+
+pub use json::to_python_json;
+pub use text::Log;
+
+/// A message on its way to the log (`iotests.py: Msg`).
+#[derive(Clone, Debug, PartialEq)]
+pub enum Msg {
+    /// Plain text, written as it is.
+    Text(String),
+    /// A QMP value, its keys sorted when written.
+    Json(Value),
+    /// A QMP value whose keys are in the order to write them in: see [`ordered_qmp`](crate::value::ordered_qmp).
+    Ordered(Value),
 }
 
-impl Log {
-    /// Appends `line` and a newline.
-    pub fn line(&self, line: &str) {
-        let mut text = self.lock();
-        text.push_str(line);
-        text.push('\n');
+impl Msg {
+    /// The message as the log shows it, without the line end (`iotests.py: log`).
+    ///
+    /// Objects and lists are JSON, with `indent` blanks a level on lines of their own, or on one line. A bare scalar is
+    /// shown as Python's `str` has it: `True`, `None`, `5`, and text without quotes.
+    pub fn render(&self, indent: Option<usize>) -> String {
+        let (value, sort) = match self {
+            Self::Text(text) => return text.clone(),
+            Self::Json(value) => (value, true),
+            Self::Ordered(value) => (value, false),
+        };
+        match value {
+            Value::Null => "None".to_owned(),
+            Value::Bool(true) => "True".to_owned(),
+            Value::Bool(false) => "False".to_owned(),
+            Value::String(text) => text.clone(),
+            _ => to_python_json(value, sort, indent),
+        }
     }
+}
 
-    /// Everything logged so far.
-    pub fn contents(&self) -> String {
-        self.lock().clone()
+impl fmt::Display for Msg {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(None))
     }
+}
 
-    fn lock(&self) -> MutexGuard<'_, String> {
-        self.text.lock().unwrap_or_else(PoisonError::into_inner)
+impl From<&str> for Msg {
+    fn from(text: &str) -> Self {
+        Self::Text(text.to_owned())
+    }
+}
+
+impl From<String> for Msg {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
+}
+
+impl From<Value> for Msg {
+    fn from(value: Value) -> Self {
+        match value {
+            Value::String(text) => Self::Text(text),
+            value => Self::Json(value),
+        }
     }
 }

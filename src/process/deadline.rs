@@ -53,7 +53,16 @@ impl Deadline {
     /// Waits until one of `fds` is readable (or closed) and says which are; all false at the
     /// deadline.
     pub fn wait_readable<const N: usize>(&self, fds: [BorrowedFd<'_>; N]) -> Result<[bool; N], Errno> {
-        let mut polled = fds.map(|fd| PollFd::new(fd, PollFlags::POLLIN));
+        self.wait(fds, PollFlags::POLLIN)
+    }
+
+    /// Waits until `fd` takes more data (or is closed); false at the deadline.
+    pub fn wait_writable(&self, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+        self.wait([fd], PollFlags::POLLOUT).map(|[ready]| ready)
+    }
+
+    fn wait<const N: usize>(&self, fds: [BorrowedFd<'_>; N], what: PollFlags) -> Result<[bool; N], Errno> {
+        let mut polled = fds.map(|fd| PollFd::new(fd, what));
         loop {
             let timeout = match self.remaining() {
                 None => PollTimeout::NONE,

@@ -4,10 +4,14 @@ mod child;
 mod command;
 mod deadline;
 mod output;
+mod ready;
 mod registry;
 
 pub use child::Child;
 pub use command::{Capture, Cmd, Stream};
 pub use deadline::Deadline;
 pub use output::{Output, Status};
+pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;
+
+pub use nix::sys::signal::Signal;

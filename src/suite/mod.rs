@@ -1,10 +1,14 @@
 //! What a case file declares: its tests, where they can run, and how long they may take.
 
+mod check;
 mod declaration;
 mod requirement;
+mod verdict;
 
+pub(crate) use check::{mistakes, similar_word};
 pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, PROTOCOLS};
 pub use requirement::Requirement;
+pub use verdict::verdict;
 
 use std::sync::Arc;
 

@@ -1,0 +1,81 @@
+//! Filters that hide where a trial's files live.
+
+use std::borrow::Cow;
+
+use regex::{NoExpand, Regex};
+
+use super::text::{replace, then};
+
+/// Where a trial's files live, and the process id that begins their names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Paths {
+    /// Directory of images and other plain files (`TEST_DIR`).
+    pub test_dir: String,
+    /// Directory of sockets (`SOCK_DIR`).
+    pub sock_dir: String,
+    /// The number that begins the name of every scratch file.
+    pub pid: u32,
+}
+
+impl Paths {
+    pub(super) fn prefixes(&self) -> Prefixes {
+        let prefix = |dir: &str| {
+            let slash = if dir.is_empty() || dir.ends_with('/') { "" } else { "/" };
+            format!("{dir}{slash}{}-", self.pid)
+        };
+        Prefixes { test: prefix(&self.test_dir), sock: prefix(&self.sock_dir) }
+    }
+}
+
+/// What every path of a scratch file begins with, put together once for many texts.
+#[derive(Clone)]
+pub(super) struct Prefixes {
+    test: String,
+    sock: String,
+}
+
+impl Prefixes {
+    pub(super) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        then(replace(text, &self.test, "TEST_DIR/PID-"), |text| replace(text, &self.sock, "SOCK_DIR/PID-"))
+    }
+}
+
+/// Makes the paths of scratch files the same on every run: `TEST_DIR/PID-` and `SOCK_DIR/PID-`
+/// (`iotests.py: filter_testfiles`).
+///
+/// Only files of this trial are known by their number; where both directories are one, all is `TEST_DIR`.
+pub fn filter_testfiles<'a>(text: &'a str, paths: &Paths) -> Cow<'a, str> {
+    paths.prefixes().hide(text)
+}
+
+/// The test directory becomes `TEST_DIR` wherever it stands (`iotests.py: filter_test_dir`).
+///
+/// The directory is read as a regular expression, so a `.` in it is any character: references made by the seed depend on
+/// that. One that is no regular expression is taken literally.
+pub fn filter_test_dir<'a>(text: &'a str, test_dir: &str) -> Cow<'a, str> {
+    TestDir::new(test_dir).hide(text)
+}
+
+/// The test directory, made ready once for many texts.
+#[derive(Clone)]
+pub(super) enum TestDir {
+    Literal(String),
+    Pattern(Regex),
+}
+
+impl TestDir {
+    pub(super) fn new(test_dir: &str) -> Self {
+        let literal = regex::escape(test_dir) == test_dir;
+        match Regex::new(test_dir) {
+            Ok(pattern) if !literal => Self::Pattern(pattern),
+            _ => Self::Literal(test_dir.to_owned()),
+        }
+    }
+
+    pub(super) fn hide<'a>(&self, text: &'a str) -> Cow<'a, str> {
+        match self {
+            Self::Literal(dir) => replace(text, dir, "TEST_DIR"),
+            Self::Pattern(pattern) => pattern.replace_all(text, NoExpand("TEST_DIR")),
+        }
+    }
+}

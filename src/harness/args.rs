@@ -1,0 +1,94 @@
+//! The command line, as libtest reads it.
+
+use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
+use libtest_mimic::{Arguments, Trial};
+
+use crate::error::{Error, Result};
+
+/// What the command line asks for.
+#[derive(Clone, Debug)]
+pub(super) struct Args {
+    /// The part that libtest-mimic acts on.
+    pub(super) libtest: Arguments,
+    /// All name filters, where there is more than the one that libtest-mimic takes.
+    filters: Vec<String>,
+}
+
+impl Args {
+    /// Reads the command line and `RUST_TEST_THREADS`. A mistake is printed and ends the process,
+    /// as libtest does.
+    pub(super) fn from_process() -> Result<Self> {
+        // What libtest takes and libtest-mimic does not: further filters, and the newer spelling of
+        // --nocapture.
+        let command = Arguments::command()
+            .arg(Arg::new("more filters").num_args(0..).hide(true))
+            .arg(Arg::new("no-capture").long("no-capture").action(ArgAction::SetTrue).hide(true));
+        let matches = command.get_matches();
+        let mut libtest = Arguments::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+        let more = matches.get_many::<String>("more filters").unwrap_or_default().cloned();
+        let mut filters: Vec<_> = libtest.filter.iter().cloned().chain(more).collect();
+        if filters.len() > 1 {
+            libtest.filter = None;
+        } else {
+            filters.clear();
+        }
+        libtest.test_threads = threads(libtest.test_threads)?;
+        Ok(Self { libtest, filters })
+    }
+
+    /// The whole names that `--exact` asks for; `None` when other names may match.
+    pub(super) fn exact_names(&self) -> Option<Vec<&str>> {
+        if !self.libtest.exact {
+            return None;
+        }
+        let names: Vec<_> = self.libtest.filter.iter().chain(&self.filters).map(String::as_str).collect();
+        (!names.is_empty()).then_some(names)
+    }
+
+    /// Whether trials that will be skipped carry libtest's ignored mark. In a plain run they do
+    /// not: libtest-mimic prints a reason only for what is skipped while it runs.
+    pub(super) fn marks_ignored(&self) -> bool {
+        self.libtest.list || self.libtest.ignored || self.libtest.include_ignored
+    }
+
+    /// Whether more than one trial runs at a time.
+    pub(super) fn is_parallel(&self) -> bool {
+        self.libtest.test_threads != Some(1)
+    }
+
+    /// Drops what none of several filters matches; one filter alone is libtest-mimic's business.
+    pub(super) fn keep_matching(&self, trials: &mut Vec<Trial>) {
+        if self.filters.is_empty() {
+            return;
+        }
+        trials.retain(|trial| {
+            self.filters.iter().any(|filter| {
+                if self.libtest.exact { trial.name() == filter } else { trial.name().contains(filter) }
+            })
+        });
+    }
+
+    /// The same way of printing, with nothing left out.
+    pub(super) fn unfiltered(&self) -> Arguments {
+        Arguments { filter: None, skip: Vec::new(), exact: false, ignored: false, ..self.libtest.clone() }
+    }
+}
+
+fn threads(option: Option<usize>) -> Result<Option<usize>> {
+    let bad = |name: &str, value: String| Error::Variable {
+        name: name.to_owned(),
+        value,
+        expected: "a number of threads, at least 1".to_owned(),
+    };
+    match option {
+        Some(0) => Err(Error::Setup("--test-threads is 0: expected at least 1".to_owned())),
+        Some(count) => Ok(Some(count)),
+        None => match std::env::var("RUST_TEST_THREADS") {
+            Err(_) => Ok(None),
+            Ok(text) => match text.parse() {
+                Ok(count) if count > 0 => Ok(Some(count)),
+                _ => Err(bad("RUST_TEST_THREADS", text)),
+            },
+        },
+    }
+}

@@ -1,0 +1,71 @@
+//! What a trial leaves behind for whoever looks into its failure.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::error::{Error, Result};
+
+/// Lines of each log file that a failure shows.
+const TAIL: usize = 20;
+
+/// What was logged, beside the other files of a failed trial.
+pub(super) const ACTUAL: &str = "actual.out";
+
+/// Where the files of failed trials are kept, a directory for each.
+#[derive(Debug)]
+pub(super) struct Kept {
+    root: PathBuf,
+}
+
+impl Kept {
+    /// Below `scratch`, on the same file system as the trials' directories: keeping is a rename.
+    pub(super) fn below(scratch: &Path) -> Self {
+        Self { root: scratch.join("failed") }
+    }
+
+    fn place(&self, trial: &str) -> PathBuf {
+        // A colon in a path would make QEMU take what is before it for a protocol.
+        self.root.join(trial.replace("::", "."))
+    }
+
+    /// Keeps a trial's directory, in place of what an earlier run kept.
+    pub(super) fn keep(&self, dir: &Path, trial: &str) -> Result<PathBuf> {
+        let place = self.place(trial);
+        self.forget(trial);
+        let failed = || format!("keep {} as {}", dir.display(), place.display());
+        fs::create_dir_all(place.parent().unwrap_or(&self.root)).map_err(Error::io(failed()))?;
+        fs::rename(dir, &place).map_err(Error::io(failed()))?;
+        Ok(place)
+    }
+
+    /// Removes what an earlier run kept.
+    pub(super) fn forget(&self, trial: &str) {
+        let _ = fs::remove_dir_all(self.place(trial));
+    }
+}
+
+/// The ends of the log files in a trial's directory, by name.
+pub(super) fn log_tails(dir: &Path) -> Vec<(String, String)> {
+    let Ok(entries) = fs::read_dir(dir) else { return Vec::new() };
+    let mut tails = Vec::new();
+    for entry in entries.flatten() {
+        let path = entry.path();
+        if path.extension().is_none_or(|extension| extension != "log") {
+            continue;
+        }
+        let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
+        if !text.trim().is_empty() {
+            tails.push((entry.file_name().to_string_lossy().into_owned(), tail(&text)));
+        }
+    }
+    tails.sort();
+    tails
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    let skipped = lines.len().saturating_sub(TAIL);
+    let mut out = if skipped > 0 { format!("… {skipped} lines before\n") } else { String::new() };
+    out.push_str(&lines[skipped..].join("\n"));
+    out
+}

@@ -1,0 +1,150 @@
+//! The text of a failure: all that went wrong, what there is to look at, and how to do it again.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+
+use super::Project;
+use super::diff;
+use super::outcome::{Problem, Report};
+use super::reference::Mismatch;
+
+/// What surrounds a failure.
+#[derive(Debug)]
+pub(super) struct Scene<'a> {
+    /// The project.
+    pub(super) project: &'a Project,
+    /// The trial's name.
+    pub(super) trial: &'a str,
+    /// Variables that the run was given and that change what a trial does.
+    pub(super) variables: &'a [(String, String)],
+    /// Parts of the case that were not run.
+    pub(super) not_run: &'a [String],
+    /// Ends of the log files that were found.
+    pub(super) logs: &'a [(String, String)],
+    /// Where its files are kept.
+    pub(super) kept: Option<PathBuf>,
+    /// Whether references were to be written.
+    pub(super) blessing: bool,
+}
+
+/// Tells a failure, once plain and once as it is to be printed.
+pub(super) fn report(problems: &[Problem], scene: &Scene<'_>, color: bool) -> Report {
+    let problems_text = tell(problems, scene, false);
+    let hints = hints(problems, scene);
+    let told = if color { tell(problems, scene, true) } else { problems_text.clone() };
+    Report {
+        is_failure: problems.iter().all(Problem::is_failure),
+        unexpected_success: problems.iter().any(|problem| matches!(problem, Problem::Passed { .. })),
+        printed: format!("{told}\n{hints}"),
+        problems: problems_text,
+        hints,
+    }
+}
+
+/// Whether writing the reference anew would make the trial pass.
+pub(super) fn can_bless(problems: &[Problem]) -> bool {
+    let blessed =
+        |problem: &Problem| matches!(problem, Problem::Reference(mismatch) if mismatch.actual().is_some());
+    !problems.is_empty() && problems.iter().all(blessed)
+}
+
+/// What went wrong.
+fn tell(problems: &[Problem], scene: &Scene<'_>, color: bool) -> String {
+    let mut out = String::new();
+    for problem in problems {
+        let _ = writeln!(out, "{}\n", describe(problem, scene.project, color).trim_end());
+    }
+    for reason in scene.not_run {
+        let _ = writeln!(out, "part not run: {reason}\n");
+    }
+    out.truncate(out.trim_end().len());
+    out.push('\n');
+    out
+}
+
+/// What there is to look at, and what to do.
+fn hints(problems: &[Problem], scene: &Scene<'_>) -> String {
+    let mut out = String::new();
+    for (name, tail) in scene.logs {
+        let _ = writeln!(out, "{name}:\n{}\n", indented(tail));
+    }
+    if scene.blessing {
+        let _ = writeln!(out, "not blessed: only a trial that runs to its end writes its reference");
+    }
+    if let Some(kept) = &scene.kept {
+        let _ = writeln!(out, "files:     {}", scene.project.show(kept));
+    }
+    let again = command(scene);
+    let _ = writeln!(out, "reproduce: {again}");
+    if can_bless(problems) && !scene.blessing {
+        let _ = writeln!(out, "bless:     IOTESTS_BLESS=1 {again}");
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+/// The command that runs this trial alone, under the same variables.
+fn command(scene: &Scene<'_>) -> String {
+    let mut words: Vec<_> =
+        scene.variables.iter().map(|(name, value)| format!("{name}={}", shell_words::quote(value))).collect();
+    let trial = shell_words::quote(scene.trial);
+    words.push(format!("cargo test --test {} -- --exact {trial}", scene.project.target()));
+    words.join(" ")
+}
+
+fn describe(problem: &Problem, project: &Project, color: bool) -> String {
+    match problem {
+        Problem::Case(failure) => {
+            let file = project.show(failure.location.file());
+            format!("{file}:{}: {}", failure.location.line(), failure.error)
+        }
+        Problem::Panic(panic) => {
+            let place = panic.location.as_ref();
+            let place =
+                place.map(|(file, line)| format!("{}:{line}: ", project.show(file))).unwrap_or_default();
+            let mut text = format!("{place}panicked: {}", panic.message);
+            if let Some(backtrace) = &panic.backtrace {
+                let _ = write!(text, "\n{}", indented(backtrace));
+            }
+            text
+        }
+        Problem::TimedOut { limit, ended: true } => {
+            format!("timed out after {:.1} s; its children were killed", limit.as_secs_f64())
+        }
+        Problem::TimedOut { limit, ended: false } => format!(
+            "timed out after {:.1} s and still runs, though its children were killed: does the case loop? \
+             Its thread was left behind",
+            limit.as_secs_f64()
+        ),
+        Problem::Late(error) => format!("afterwards: {error}"),
+        Problem::Reference(mismatch) => mismatch_text(mismatch, project, color),
+        Problem::Passed { reason } => format!(
+            "passed, though it is declared to fail: {reason}\nwhat to do: remove `.known_failure(…)` from the test"
+        ),
+        Problem::Harness(error) => format!("the harness failed to run it: {error}"),
+    }
+}
+
+fn mismatch_text(mismatch: &Mismatch, project: &Project, color: bool) -> String {
+    let path = project.show(mismatch.path());
+    match mismatch {
+        Mismatch::Missing { actual, .. } => format!(
+            "logged something, but there is no reference {path}\n{}",
+            diff::unified("no reference", "", "actual", actual, color)
+        ),
+        Mismatch::Differs { expected, actual, .. } => {
+            format!(
+                "the log differs from its reference\n{}",
+                diff::unified(&path, expected, "actual", actual, color)
+            )
+        }
+        Mismatch::Unexpected { .. } => format!(
+            "logged nothing, but there is a reference {path}\nwhat to do: remove the reference, or let the case log"
+        ),
+    }
+}
+
+fn indented(text: &str) -> String {
+    let lines: Vec<_> = text.trim_end().lines().map(|line| format!("    {line}")).collect();
+    lines.join("\n")
+}

@@ -1,0 +1,185 @@
+//! From the command line to the exit status.
+
+use std::io::IsTerminal;
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use libtest_mimic::{ColorSetting, Trial};
+
+use super::args::Args;
+use super::discovery::{self, Loaded};
+use super::history::History;
+use super::matrix::{self, Plan};
+use super::run::{self, Run};
+use super::{Project, groups, preflight, report, signals, stale};
+use crate::env::TestEnv;
+use crate::error::{Error, Result};
+use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
+
+/// Exit status when nothing was run because of a mistake in the project or its environment.
+const MISTAKE: u8 = 2;
+
+/// Runs a project's cases as the command line and the environment ask; [`main!`](crate::main) calls
+/// it.
+pub fn main(project: Project) -> ExitCode {
+    let args = match Args::from_process() {
+        Ok(args) => args,
+        Err(error) => return refuse(&[error]),
+    };
+    let env = match TestEnv::from_process() {
+        Ok(env) => env.with_cache_dir(project.work_dir().join("probes")),
+        Err(errors) => return refuse(&errors),
+    };
+    start(project, &args, env).unwrap_or_else(|errors| refuse(&errors))
+}
+
+fn refuse(errors: &[Error]) -> ExitCode {
+    for error in errors {
+        eprintln!("iotests: {error}");
+    }
+    eprintln!("iotests: nothing was run");
+    ExitCode::from(MISTAKE)
+}
+
+fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
+    none_of(environment(&env))?;
+    let suites = suites(&project, args)?;
+    none_of(declarations(&suites))?;
+    if env.listing().is_some() {
+        print!("{}", groups::listing(&suites));
+        return Ok(ExitCode::SUCCESS);
+    }
+    if args.exact_names().is_none() {
+        none_of(groups::unknown(env.groups(), &suites))?;
+    }
+    if let Err(error) = preflight::check(&env) {
+        return Ok(preflight::fail(args, &error));
+    }
+    if args.exact_names().is_none() {
+        none_of(stale_references(&project, &suites, &env))?;
+    }
+    let plans = plans(&suites, args, &env).map_err(|error| vec![error])?;
+    drop(suites);
+    conclude(project, args, env, plans).map_err(|error| vec![error])
+}
+
+fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -> Result<ExitCode> {
+    let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
+    let history = History::read(&base);
+    plans.retain(|plan| env.groups().selects(&plan.groups));
+    if env.rerun_failed() {
+        plans.retain(|plan| history.failed(&plan.name));
+    }
+    if args.libtest.list {
+        let listed =
+            |plan: &Plan| Trial::test(plan.name.clone(), || Ok(())).with_ignored_flag(plan.skip.is_some());
+        let mut trials = plans.iter().map(listed).collect();
+        args.keep_matching(&mut trials);
+        return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
+    }
+    if args.is_parallel() {
+        // What takes longest starts first; what never ran may take long.
+        plans.sort_by_key(|plan| std::cmp::Reverse(history.duration(&plan.name)));
+    }
+    let color = colored(args, &env);
+    let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
+    signals::watch(&run)?;
+    let mut trials = run::trials(&run, plans, args);
+    args.keep_matching(&mut trials);
+    let start = std::time::Instant::now();
+    let conclusion = libtest_mimic::run(&args.libtest, trials);
+    let elapsed = start.elapsed();
+    let mut records = run.take_records();
+    records.sort_by(|a, b| a.name.cmp(&b.name));
+    let mut code = conclusion.exit_code();
+    let written = [History::add(&base, &records), report::write(&run, args, &records, elapsed)];
+    for error in written.into_iter().filter_map(Result::err) {
+        eprintln!("iotests: {error}");
+        code = ExitCode::FAILURE;
+    }
+    // A case that was left behind holds on to the run, which would keep this from being dropped.
+    run.dir.remove();
+    Ok(code)
+}
+
+fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
+    if problems.is_empty() { Ok(()) } else { Err(problems) }
+}
+
+/// What the variables say that cannot be meant.
+fn environment(env: &TestEnv) -> Vec<Error> {
+    let mut problems = Vec::new();
+    if env.bless() && env.ci() {
+        problems.push(Error::Setup(
+            "IOTESTS_BLESS is set, and so is CI: references are written by hand-started runs only; unset one"
+                .to_owned(),
+        ));
+    }
+    for (variable, names, known) in [
+        ("IMGFMT", env.imgfmts(), IMAGE_FORMATS.as_slice()),
+        ("IMGPROTO", env.imgprotos(), PROTOCOLS.as_slice()),
+    ] {
+        for name in names.iter().filter(|name| *name == "generic" || !known.contains(&name.as_str())) {
+            let known = known.iter().filter(|word| **word != "generic").copied().collect::<Vec<_>>();
+            let hint = similar_word(name, &known).map(|hint| format!("; {hint}")).unwrap_or_default();
+            problems.push(Error::Variable {
+                name: variable.to_owned(),
+                value: name.clone(),
+                expected: format!("some of {}{hint}", known.join(", ")),
+            });
+        }
+    }
+    problems
+}
+
+/// The suites to look at: all of them, or those that may hold the trials that are asked for.
+fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
+    let sources = discovery::sources(project);
+    let found = match args.exact_names() {
+        Some(names) => discovery::holding(&sources, &names),
+        None => discovery::all(&sources),
+    };
+    let suites = found.map_err(|error| vec![error])?;
+    if suites.is_empty() && args.exact_names().is_none() {
+        return Err(vec![Error::Setup(format!(
+            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`",
+            project.root().join("cases").display()
+        ))]);
+    }
+    Ok(suites)
+}
+
+fn declarations(suites: &[Loaded]) -> Vec<Error> {
+    let told = |loaded: &Loaded| {
+        let file = loaded.file.clone();
+        mistakes(&loaded.suite).into_iter().map(move |mistake| Error::Setup(format!("{file}: {mistake}")))
+    };
+    suites.iter().flat_map(told).chain(discovery::clashes(suites)).collect()
+}
+
+fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<Error> {
+    let machine = env.default_machine().ok().filter(|machine| !machine.is_empty());
+    let stale = stale::references(&project.references(), suites, machine);
+    stale.into_iter().map(|(path, why)| Error::Setup(format!("{}: {why}", project.show(path)))).collect()
+}
+
+/// The matrix of all suites; of a trial asked for by its whole name, that one alone.
+fn plans(suites: &[Loaded], args: &Args, env: &TestEnv) -> Result<Vec<Plan>> {
+    let exact = args.exact_names();
+    let wanted = |name: &str| exact.as_ref().is_none_or(|names| names.contains(&name));
+    let mut plans = Vec::new();
+    for loaded in suites {
+        plans.extend(matrix::plans(loaded, env, &wanted)?);
+    }
+    Ok(plans)
+}
+
+fn colored(args: &Args, env: &TestEnv) -> bool {
+    match args.libtest.color {
+        Some(ColorSetting::Always) => true,
+        Some(ColorSetting::Never) => false,
+        Some(ColorSetting::Auto) | None => {
+            env.color() && args.libtest.logfile.is_none() && std::io::stdout().is_terminal()
+        }
+    }
+}

@@ -1,0 +1,173 @@
+//! The matrix: which trials each test becomes.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::discovery::Loaded;
+use crate::context::Params;
+use crate::env::TestEnv;
+use crate::error::Result;
+use crate::suite::{Body, Declaration, GENERIC_FORMATS, TestDecl, verdict};
+
+/// How long a trial may take if nothing else is declared.
+const DEFAULT_LIMIT: Duration = Duration::from_secs(180);
+
+/// A trial to be run.
+#[derive(Clone)]
+pub(super) struct Plan {
+    /// The name it is listed under and selected by.
+    pub(super) name: String,
+    /// What of the name does not depend on the matrix: case and test.
+    pub(super) test: String,
+    /// The case file, relative to the project's root.
+    pub(super) file: Arc<str>,
+    /// The case's path.
+    pub(super) case: Arc<str>,
+    /// Its point of the matrix.
+    pub(super) params: Params,
+    /// What it runs.
+    pub(super) body: Body,
+    /// How long it may take, before scaling.
+    pub(super) limit: Duration,
+    /// Groups of the test and its suite.
+    pub(super) groups: Vec<String>,
+    /// Resources that it must hold while it runs, in order.
+    pub(super) serial: Vec<String>,
+    /// Why it is known to fail.
+    pub(super) known_failure: Option<String>,
+    /// Why it cannot run here.
+    pub(super) skip: Option<String>,
+}
+
+/// The trials of a suite whose names are wanted.
+pub(super) fn plans(loaded: &Loaded, env: &TestEnv, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Plan>> {
+    let suite = loaded.suite.declaration();
+    let (case, file) = (Arc::<str>::from(&*loaded.path), Arc::<str>::from(&*loaded.file));
+    let mut plans = Vec::new();
+    for test in loaded.suite.tests() {
+        let declared = [suite, test.declaration()];
+        for param in params(declared) {
+            for imgfmt in formats(declared, env) {
+                for imgproto in protocols(declared, env) {
+                    let params = Params { imgfmt: imgfmt.clone(), imgproto, param: param.clone() };
+                    let mut plan = plan(&case, &file, test, declared, params);
+                    if !wanted(&plan.name) {
+                        continue;
+                    }
+                    plan.skip = verdict(declared, &plan.params, env)?;
+                    plans.push(plan);
+                }
+            }
+        }
+    }
+    Ok(plans)
+}
+
+fn plan(
+    case: &Arc<str>,
+    file: &Arc<str>,
+    test: &TestDecl,
+    [suite, own]: [&Declaration; 2],
+    params: Params,
+) -> Plan {
+    let union = |list: fn(&Declaration) -> &Vec<String>| {
+        let mut all: Vec<_> = list(suite).iter().chain(list(own)).cloned().collect();
+        all.sort();
+        all.dedup();
+        all
+    };
+    let path = test_path(case, test.name());
+    Plan {
+        name: trial_name(&path, &params),
+        test: path,
+        case: Arc::clone(case),
+        file: Arc::clone(file),
+        params,
+        body: test.body(),
+        limit: own.timeout.or(suite.timeout).unwrap_or(DEFAULT_LIMIT),
+        groups: union(|declared| &declared.groups),
+        serial: union(|declared| &declared.serial),
+        known_failure: own.known_failure.clone().or_else(|| suite.known_failure.clone()),
+        skip: None,
+    }
+}
+
+/// Path of a test, which is also that of its references: a suite that is one unnamed test lends it
+/// its own.
+pub(super) fn test_path(case: &str, test: &str) -> String {
+    if test.is_empty() { case.to_owned() } else { format!("{case}/{test}") }
+}
+
+fn trial_name(test: &str, params: &Params) -> String {
+    let mut name = test.to_owned();
+    if let Some(param) = &params.param {
+        name = format!("{name}/{param}");
+    }
+    name = format!("{name}::{}", params.imgfmt);
+    if params.imgproto != "file" {
+        name = format!("{name}::{}", params.imgproto);
+    }
+    name
+}
+
+/// A test's own parameters replace those of its suite.
+fn params([suite, own]: [&Declaration; 2]) -> Vec<Option<String>> {
+    let values = if own.params.is_empty() { &suite.params } else { &own.params };
+    if values.is_empty() { vec![None] } else { values.iter().cloned().map(Some).collect() }
+}
+
+/// The formats that IMGFMT names, supported or not; without it, those that are declared.
+fn formats(declared: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
+    let asked = env.imgfmts();
+    if !asked.is_empty() {
+        return asked.to_vec();
+    }
+    declared_formats(declared)
+}
+
+/// The formats a test is declared for.
+pub(super) fn declared_formats([suite, own]: [&Declaration; 2]) -> Vec<String> {
+    let lists = [&suite.formats, &own.formats];
+    let mut named = lists.iter().flat_map(|list| list.iter()).filter(|name| *name != "generic").peekable();
+    let generic = lists.iter().any(|list| list.iter().any(|name| name == "generic"));
+    let excluding = !suite.unsupported_formats.is_empty() || !own.unsupported_formats.is_empty();
+    let mut all: Vec<String> = if named.peek().is_none() && !generic && !excluding {
+        // The format does not matter to it: the seed's default.
+        vec!["raw".to_owned()]
+    } else {
+        let generic = if generic || excluding { GENERIC_FORMATS.as_slice() } else { &[] };
+        generic.iter().map(|name| (*name).to_owned()).chain(named.cloned()).collect()
+    };
+    all.retain(|name| {
+        let supports =
+            |list: &[String]| list.is_empty() || list.iter().any(|one| one == "generic" || one == name);
+        let excludes = |list: &[String]| list.contains(name);
+        supports(&suite.formats)
+            && supports(&own.formats)
+            && !excludes(&suite.unsupported_formats)
+            && !excludes(&own.unsupported_formats)
+    });
+    let mut seen = std::collections::BTreeSet::new();
+    all.retain(|name| seen.insert(name.clone()));
+    all
+}
+
+/// The protocols that IMGPROTO names; without it, those that are declared, where `generic` adds
+/// nothing to `file`.
+fn protocols([suite, own]: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
+    let asked = env.imgprotos();
+    if !asked.is_empty() {
+        return asked.to_vec();
+    }
+    let declared = if own.protocols.is_empty() { &suite.protocols } else { &own.protocols };
+    let mut named: Vec<_> = declared
+        .iter()
+        .map(|name| if name == "generic" { "file" } else { name })
+        .filter(|name| {
+            suite.protocols.is_empty() || suite.protocols.iter().any(|one| one == name || one == "generic")
+        })
+        .map(str::to_owned)
+        .collect();
+    named.dedup();
+    if named.is_empty() { vec!["file".to_owned()] } else { named }
+}

@@ -1,0 +1,27 @@
+//! Finds a project's cases, runs them as libtest-compatible trials and reports how they went. The
+//! only room that knows libtest-mimic.
+
+mod args;
+mod artefacts;
+mod diff;
+mod discovery;
+mod failure;
+mod groups;
+mod history;
+mod main;
+mod matrix;
+mod outcome;
+mod panics;
+mod preflight;
+mod project;
+mod reference;
+mod report;
+mod run;
+mod serial;
+mod signals;
+mod stale;
+mod trial;
+mod variables;
+
+pub use main::main;
+pub use project::{Case, Project};

@@ -1,0 +1,100 @@
+//! How a trial ended, kept as values until something prints them.
+
+use std::time::Duration;
+
+use super::panics::Panic;
+use super::reference::Mismatch;
+use crate::error::{Error, Failure};
+
+/// One trial that has ended.
+#[derive(Clone, Debug)]
+pub(super) struct Record {
+    /// Its name.
+    pub(super) name: String,
+    /// The case's path.
+    pub(super) case: String,
+    /// The case file, relative to the project's root.
+    pub(super) file: String,
+    /// How it ended.
+    pub(super) outcome: Outcome,
+    /// How long it took.
+    pub(super) elapsed: Duration,
+    /// Parts that it did not run, with their reasons.
+    pub(super) not_run: Vec<String>,
+}
+
+/// How a trial ended.
+#[derive(Clone, Debug)]
+pub(super) enum Outcome {
+    /// It did what it should.
+    Passed,
+    /// It failed as it is known to, for this reason.
+    KnownFailure(String),
+    /// It was not run, for this reason.
+    Skipped(String),
+    /// It failed.
+    Failed(Report),
+}
+
+/// A failure, told for those who did not see it.
+#[derive(Clone, Debug)]
+pub(super) struct Report {
+    /// Whether an assertion or the reference did not hold; if not, it was an error such as a crash, a
+    /// time-out or a broken environment.
+    pub(super) is_failure: bool,
+    /// Whether all that is wrong is that a known failure did not happen.
+    pub(super) unexpected_success: bool,
+    /// What went wrong.
+    pub(super) problems: String,
+    /// What there is to look at, and what to do.
+    pub(super) hints: String,
+    /// All of it, as libtest prints it.
+    pub(super) printed: String,
+}
+
+impl Report {
+    /// Its first line.
+    pub(super) fn summary(&self) -> &str {
+        self.problems.lines().next().unwrap_or_default()
+    }
+}
+
+/// One thing that went wrong in a trial.
+#[derive(Debug)]
+pub(super) enum Problem {
+    /// The case ended with an error.
+    Case(Failure),
+    /// The case panicked.
+    Panic(Panic),
+    /// The case did not end by its deadline, and said nothing of its own about it.
+    TimedOut {
+        /// Its limit.
+        limit: Duration,
+        /// Whether it ended at all, once its children were gone.
+        ended: bool,
+    },
+    /// Something was found where no error could be returned.
+    Late(Error),
+    /// The log is not what the reference says.
+    Reference(Mismatch),
+    /// A known failure did not happen.
+    Passed {
+        /// Why it is known to fail.
+        reason: String,
+    },
+    /// The harness could not do its part.
+    Harness(Error),
+}
+
+impl Problem {
+    /// Whether this is a failure as unittest counts it, rather than an error.
+    pub(super) fn is_failure(&self) -> bool {
+        match self {
+            Self::Case(failure) => failure.error.is_failure(),
+            Self::Late(error) => error.is_failure(),
+            // Rust's own assertions are panics.
+            Self::Panic(_) | Self::Reference(_) | Self::Passed { .. } => true,
+            Self::TimedOut { .. } | Self::Harness(_) => false,
+        }
+    }
+}

@@ -1,0 +1,50 @@
+//! TAP, version 14: numbered, with reasons.
+
+use std::fmt::Write as _;
+
+use super::super::outcome::{Outcome, Record};
+
+/// The report.
+pub(super) fn text(records: &[Record]) -> String {
+    let mut out = format!("TAP version 14\n1..{}\n", records.len());
+    for (index, record) in records.iter().enumerate() {
+        let (ok, directive) = match &record.outcome {
+            Outcome::Passed => ("ok", String::new()),
+            Outcome::Skipped(reason) => ("ok", format!(" # SKIP {}", escaped(reason))),
+            Outcome::KnownFailure(reason) => ("not ok", format!(" # TODO {}", escaped(reason))),
+            Outcome::Failed(_) => ("not ok", String::new()),
+        };
+        let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name));
+        diagnostics(&mut out, record);
+    }
+    out
+}
+
+/// A YAML block with what else there is to tell.
+fn diagnostics(out: &mut String, record: &Record) {
+    let _ = writeln!(out, "  ---\n  duration_ms: {}", record.elapsed.as_millis());
+    if !record.not_run.is_empty() {
+        let _ = writeln!(out, "  not_run:");
+        for reason in &record.not_run {
+            let _ = writeln!(out, "    - {}", serde_json::Value::from(reason.as_str()));
+        }
+    }
+    if let Outcome::Failed(report) = &record.outcome {
+        let severity = if report.is_failure { "fail" } else { "error" };
+        let _ = writeln!(out, "  severity: {severity}\n  message: |");
+        for line in format!("{}\n{}", report.problems, report.hints).lines() {
+            let _ = writeln!(out, "{}", format!("    {}", printable(line)).trim_end());
+        }
+    }
+    out.push_str("  ...\n");
+}
+
+/// `#` starts a directive.
+fn escaped(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join(" ").replace('\\', "\\\\").replace('#', "\\#")
+}
+
+/// YAML takes no control characters.
+fn printable(line: &str) -> String {
+    line.chars().map(|c| if c.is_control() && c != '\t' { '\u{fffd}' } else { c }).collect()
+}

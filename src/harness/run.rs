@@ -1,0 +1,127 @@
+//! One run: what its trials share, and what they leave.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use libtest_mimic::{Completion, Failed, Trial};
+
+use super::args::Args;
+use super::artefacts::Kept;
+use super::matrix::Plan;
+use super::outcome::{Outcome, Record};
+use super::{Project, report, trial};
+use crate::context::RunDir;
+use crate::env::{TestEnv, ToolKind, Version};
+use crate::error::Result;
+use crate::process::Registry;
+
+/// What the trials of a run share.
+#[derive(Debug)]
+pub(super) struct Run {
+    /// Whose cases are run.
+    pub(super) project: Project,
+    /// The environment.
+    pub(super) env: Arc<TestEnv>,
+    /// Where trials get their directories.
+    pub(super) dir: RunDir,
+    /// Everything that is alive.
+    pub(super) registry: Registry,
+    /// Where the files of failed trials go.
+    pub(super) kept: Kept,
+    /// Whether failures are told in colours.
+    pub(super) color: bool,
+    /// Variables that change what a trial does, as they were given.
+    pub(super) variables: Vec<(String, String)>,
+    /// References written in this run, with the trial that wrote each and what it wrote.
+    pub(super) blessed: Mutex<BTreeMap<PathBuf, (String, String)>>,
+    records: Mutex<Vec<Record>>,
+    first_failure: OnceLock<String>,
+}
+
+impl Run {
+    /// A run that has not begun, with its files below `base`.
+    pub(super) fn new(project: Project, env: Arc<TestEnv>, base: &Path, color: bool) -> Result<Self> {
+        let dir = RunDir::create(base, env.sock_dir().unwrap_or(env.tmp_dir()))?;
+        Ok(Self {
+            kept: Kept::below(base),
+            variables: super::variables::of(&env),
+            project,
+            env,
+            dir,
+            registry: Registry::new(),
+            color,
+            blessed: Mutex::default(),
+            records: Mutex::default(),
+            first_failure: OnceLock::new(),
+        })
+    }
+
+    /// What has run so far.
+    pub(super) fn take_records(&self) -> Vec<Record> {
+        std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// QEMU's default machine, which a reference may be specific to.
+    pub(super) fn machine(&self) -> Result<String> {
+        self.env.default_machine().map(str::to_owned)
+    }
+
+    /// The version that a reference may be specific to. The tools are always there, and come from
+    /// the same QEMU.
+    pub(super) fn version(&self) -> Result<Version> {
+        self.env.caps().version(ToolKind::QemuImg)
+    }
+}
+
+/// The trials as libtest-mimic wants them.
+pub(super) fn trials(run: &Arc<Run>, plans: Vec<Plan>, args: &Args) -> Vec<Trial> {
+    let marks_ignored = args.marks_ignored();
+    plans
+        .into_iter()
+        .map(|plan| {
+            let ignored = marks_ignored && plan.skip.is_some();
+            let run = Arc::clone(run);
+            let name = plan.name.clone();
+            Trial::ignorable_test(name, move || perform(&run, &plan)).with_ignored_flag(ignored)
+        })
+        .collect()
+}
+
+fn perform(run: &Run, plan: &Plan) -> Result<Completion, Failed> {
+    let record = match run.first_failure.get() {
+        Some(first) if run.env.fail_fast() && plan.skip.is_none() => {
+            not_run(plan, format!("not run, for {first} failed before and IOTESTS_FAIL_FAST is set"))
+        }
+        _ => trial::run(run, plan),
+    };
+    let result = match &record.outcome {
+        Outcome::Passed | Outcome::KnownFailure(_) => Ok(Completion::Completed),
+        Outcome::Skipped(reason) => Ok(Completion::ignored_with(one_line(reason))),
+        Outcome::Failed(report) => {
+            let _ = run.first_failure.set(record.name.clone());
+            Err(Failed::from(&report.printed))
+        }
+    };
+    let noted = run.env.output_dir().map_or(Ok(()), |dir| report::write_not_run(dir, &record));
+    run.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+    match noted {
+        Ok(()) => result,
+        Err(error) => Err(Failed::from(error)),
+    }
+}
+
+fn not_run(plan: &Plan, reason: String) -> Record {
+    Record {
+        name: plan.name.clone(),
+        case: plan.case.to_string(),
+        file: plan.file.to_string(),
+        outcome: Outcome::Skipped(reason),
+        elapsed: std::time::Duration::ZERO,
+        not_run: Vec::new(),
+    }
+}
+
+fn one_line(text: &str) -> String {
+    text.lines().collect::<Vec<_>>().join(" ")
+}

@@ -1,0 +1,107 @@
+//! Resources of the host that one trial at a time may use, whichever process it runs in.
+
+use std::fs::{File, OpenOptions};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg};
+use nix::libc::O_NOFOLLOW;
+
+use crate::error::{Error, Result};
+
+/// How long a trial waits for others to be done with a resource: many trials' time limits.
+const LIMIT: Duration = Duration::from_secs(3600);
+
+/// Resources held; given back when dropped.
+#[derive(Debug)]
+pub(super) struct Held {
+    _locks: Vec<Flock<File>>,
+}
+
+/// Waits until all `resources` are free and takes them. They must be in one order for everybody,
+/// or two trials could wait for each other.
+pub(super) fn hold(resources: &[String], dir: &Path) -> Result<Held> {
+    let locks: Result<_> = resources.iter().map(|name| lock(name, dir)).collect();
+    Ok(Held { _locks: locks? })
+}
+
+fn lock(resource: &str, dir: &Path) -> Result<Flock<File>> {
+    let path = dir.join(format!("iotests-serial-{resource}.lock"));
+    lock_file(&path, &format!("another trial to be done with the serial resource {resource}"), LIMIT)
+}
+
+/// Takes the lock of this file, waiting up to `limit` for `what`.
+pub(super) fn lock_file(path: &Path, what: &str, limit: Duration) -> Result<Flock<File>> {
+    let file = open(path).map_err(Error::io(format!("open {}", path.display())))?;
+    let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+        Ok(lock) => Ok(lock),
+        Err((file, Errno::EWOULDBLOCK)) => wait(file, path, what, limit)?,
+        Err((_, errno)) => Err(errno),
+    };
+    lock.map_err(Error::os(format!("lock {}", path.display())))
+}
+
+/// The kernel's wait for a lock has no time limit, so a thread does it that can be given up; it lets
+/// go of the lock when it gets it too late.
+fn wait(file: File, path: &Path, what: &str, limit: Duration) -> Result<Result<Flock<File>, Errno>> {
+    let (sender, receiver) = mpsc::channel();
+    thread::Builder::new()
+        .name("lock".to_owned())
+        .spawn(move || {
+            let _ = sender.send(Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno));
+        })
+        .map_err(Error::io("start a thread"))?;
+    receiver.recv_timeout(limit).map_err(|_| Error::Timeout {
+        what: format!("{what} (lock file {})", path.display()),
+        after: limit,
+        last_seen: String::new(),
+    })
+}
+
+/// Opens the lock file without creating it if it is there: in a shared directory the kernel refuses
+/// to "create" a file of another user.
+fn open(path: &Path) -> std::io::Result<File> {
+    let existing = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path);
+    match existing {
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .mode(0o644)
+            .custom_flags(O_NOFOLLOW)
+            .open(path),
+        other => other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    #[test]
+    fn one_at_a_time_holds_a_resource() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let both = ["a".to_owned(), "b".to_owned()];
+        let (inside, most) = (AtomicU32::new(0), AtomicU32::new(0));
+        thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..20 {
+                        let held = hold(&both, dir.path()).expect("lock");
+                        most.fetch_max(inside.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                        thread::yield_now();
+                        inside.fetch_sub(1, Ordering::SeqCst);
+                        drop(held);
+                    }
+                });
+            }
+        });
+        assert_eq!(most.into_inner(), 1);
+    }
+}

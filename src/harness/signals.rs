@@ -1,0 +1,46 @@
+//! Ctrl-C and its kin: nothing is left behind when the run is told to stop.
+
+use std::sync::{Arc, Weak};
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use signal_hook::low_level::emulate_default_handler;
+
+use super::run::Run;
+use crate::error::{Error, Result};
+
+/// How often the run's directories are removed: what is dying may still add a file.
+const SWEEPS: usize = 3;
+
+/// Starts a thread that, at the first such signal, kills the run's children, removes its
+/// directories and lets the process die of that signal.
+pub(super) fn watch(run: &Arc<Run>) -> Result<()> {
+    // nohup, and a shell that starts a job in the background, have signals ignored: leave it so.
+    let ignored = ignored();
+    let handled = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !ignored.contains(signal));
+    let mut signals = Signals::new(handled).map_err(Error::io("handle signals"))?;
+    let run: Weak<Run> = Arc::downgrade(run);
+    thread::Builder::new()
+        .name("signals".to_owned())
+        .spawn(move || {
+            let Some(signal) = signals.forever().next() else { return };
+            if let Some(run) = run.upgrade() {
+                for _ in 0..SWEEPS {
+                    run.registry.kill_all();
+                    run.dir.remove();
+                }
+            }
+            let _ = emulate_default_handler(signal);
+        })
+        .map_err(Error::io("start a thread for signals"))?;
+    Ok(())
+}
+
+/// The signals that this process was started with ignored.
+fn ignored() -> Vec<i32> {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let mask = mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or_default();
+    (1..=64).filter(|signal| mask & (1 << (signal - 1)) != 0).collect()
+}

@@ -1,0 +1,223 @@
+//! Runs one trial: on a thread of its own, within its time, and compared with its reference.
+
+use std::fs;
+use std::sync::mpsc::{Receiver, sync_channel};
+use std::sync::{Arc, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::artefacts::{self, log_tails};
+use super::failure::{self, Scene};
+use super::matrix::Plan;
+use super::outcome::{Outcome, Problem, Record};
+use super::panics::{self, Panic};
+use super::reference::{self, Location, Mismatch, Point};
+use super::run::Run;
+use super::serial;
+use crate::context::{Context, Params};
+use crate::error::{Error, Result, TestResult};
+use crate::suite::Body;
+use crate::test::Test;
+
+/// How much longer than its deadline a case gets to report what it was waiting for.
+const HEAD_START: Duration = Duration::from_secs(1);
+/// How long a case gets to end once its children are gone.
+const GRACE: Duration = Duration::from_secs(5);
+
+/// Runs a trial to its end, whatever that is.
+pub(super) fn run(run: &Run, plan: &Plan) -> Record {
+    let start = Instant::now();
+    let mut not_run = Vec::new();
+    let outcome = match &plan.skip {
+        Some(reason) => Outcome::Skipped(reason.clone()),
+        None => match run_here(run, plan, &mut not_run) {
+            Ok(outcome) => outcome,
+            Err(error) => {
+                let problems = [Problem::Harness(error)];
+                Outcome::Failed(failure::report(&problems, &scene(run, plan, &not_run, &[]), run.color))
+            }
+        },
+    };
+    Record {
+        name: plan.name.clone(),
+        case: plan.case.to_string(),
+        file: plan.file.to_string(),
+        outcome,
+        elapsed: start.elapsed(),
+        not_run,
+    }
+}
+
+fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome> {
+    let _held = serial::hold(&plan.serial, run.env.tmp_dir())?;
+    let limit = run.env.timeout_scale().scale(plan.limit);
+    let ctx = Arc::new(Context::new(
+        Arc::clone(&run.env),
+        plan.params.clone(),
+        run.dir.trial()?,
+        limit,
+        run.registry.child(),
+    ));
+    let mut problems = Vec::new();
+    let mut skipped = None;
+    match run_body(plan, &ctx)? {
+        End::Returned(Ok(())) => {}
+        End::Returned(Err(failure)) => match failure.error {
+            Error::Skip(reason) => skipped = Some(reason),
+            _ => problems.push(Problem::Case(failure)),
+        },
+        End::Panicked(panic) => problems.push(Problem::Panic(panic)),
+        End::Late(result) => {
+            problems.push(Problem::TimedOut { limit: limit.unwrap_or_default(), ended: result.is_some() });
+            match result {
+                Some(Ok(Err(failure))) => problems.push(Problem::Case(failure)),
+                Some(Err(panic)) => problems.push(Problem::Panic(panic)),
+                Some(Ok(Ok(()))) | None => {}
+            }
+        }
+    }
+    if !ctx.registry().is_empty() {
+        ctx.registry().kill_all();
+        if problems.is_empty() {
+            problems.push(Problem::Late(Error::assertion(
+                "the case left processes running, which were killed: end what it starts",
+            )));
+        }
+    }
+    problems.extend(ctx.take_late().into_iter().map(Problem::Late));
+    *not_run = ctx.not_run();
+    if let (Some(reason), true) = (skipped, problems.is_empty()) {
+        return Ok(Outcome::Skipped(reason));
+    }
+    let ended = problems.is_empty();
+    problems.extend(compare(run, plan, &ctx.log().contents(), ended)?.map(Problem::Reference));
+    if run.env.bless()
+        && failure::can_bless(&problems)
+        && let Some(Problem::Reference(mismatch)) = problems.first()
+    {
+        match run.bless(&plan.name, mismatch) {
+            Ok(()) => problems.clear(),
+            Err(error) => problems.push(Problem::Harness(error)),
+        }
+    }
+    match (&plan.known_failure, problems.is_empty()) {
+        (Some(reason), false) => return Ok(Outcome::KnownFailure(reason.clone())),
+        (Some(reason), true) => problems.push(Problem::Passed { reason: reason.clone() }),
+        (None, true) => {
+            run.kept.forget(&plan.name);
+            return Ok(Outcome::Passed);
+        }
+        (None, false) => {}
+    }
+    Ok(Outcome::Failed(keep_and_tell(run, plan, &ctx, problems, not_run)))
+}
+
+/// Compares the log with its reference. That of a case that did not run to its end is shown only as
+/// far as it goes.
+fn compare(run: &Run, plan: &Plan, log: &str, ended: bool) -> Result<Option<Mismatch>> {
+    let Params { imgfmt, param, .. } = &plan.params;
+    let location = Location::new(run.project.references(), &plan.test, param.as_deref());
+    let point = Point {
+        nocache: run.env.cachemode() == "none",
+        imgfmt,
+        machine: &|| run.machine(),
+        version: &|| run.version(),
+    };
+    let mismatch = location.check(log, &point)?;
+    Ok(mismatch.filter(|mismatch| ended || matches!(mismatch, Mismatch::Differs { .. })))
+}
+
+fn keep_and_tell(
+    run: &Run,
+    plan: &Plan,
+    ctx: &Context,
+    mut problems: Vec<Problem>,
+    not_run: &[String],
+) -> super::outcome::Report {
+    let dir = ctx.scratch().dir();
+    let log = ctx.log().contents();
+    if !log.is_empty() {
+        let path = dir.join(artefacts::ACTUAL);
+        if let Err(error) = fs::write(&path, log) {
+            problems.push(Problem::Harness(Error::io(format!("write {}", path.display()))(error)));
+        }
+    }
+    let logs = log_tails(dir);
+    let kept = match run.kept.keep(dir, &plan.name) {
+        Ok(place) => Some(place),
+        Err(error) => {
+            problems.push(Problem::Harness(error));
+            None
+        }
+    };
+    let scene = Scene { kept, ..scene(run, plan, not_run, &logs) };
+    failure::report(&problems, &scene, run.color)
+}
+
+fn scene<'a>(run: &'a Run, plan: &'a Plan, not_run: &'a [String], logs: &'a [(String, String)]) -> Scene<'a> {
+    Scene {
+        project: &run.project,
+        trial: &plan.name,
+        variables: &run.variables,
+        not_run,
+        logs,
+        kept: None,
+        blessing: run.env.bless(),
+    }
+}
+
+/// How a body ended.
+enum End {
+    Returned(TestResult),
+    Panicked(Panic),
+    /// Not by the deadline; what it returned once its children were killed, if it did.
+    Late(Option<Result<TestResult, Panic>>),
+}
+
+/// Runs the body on a thread of its own: its children die with that thread, and it can be left
+/// behind.
+fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
+    let (sender, receiver) = sync_channel(1);
+    let (body, own): (Body, _) = (Arc::clone(&plan.body), Arc::clone(ctx));
+    thread::Builder::new()
+        .name(plan.name.clone())
+        .spawn(move || {
+            let result = panics::catch(move || body(&mut Test::with_context(own)));
+            let _ = sender.send(result);
+        })
+        .map_err(Error::io("start a thread for the trial"))?;
+    if let Some(result) = in_time(&receiver, ctx) {
+        return Ok(match result {
+            Ok(result) => End::Returned(result),
+            Err(panic) => End::Panicked(panic),
+        });
+    }
+    ctx.registry().kill_all();
+    Ok(End::Late(receiver.recv_timeout(GRACE).ok()))
+}
+
+fn in_time<T>(receiver: &Receiver<T>, ctx: &Context) -> Option<T> {
+    match ctx.deadline().remaining() {
+        None => receiver.recv().ok(),
+        Some(left) => receiver.recv_timeout(left + HEAD_START).ok(),
+    }
+}
+
+impl Run {
+    /// Writes the reference of a trial that ran to its end.
+    fn bless(&self, trial: &str, mismatch: &Mismatch) -> Result<()> {
+        let (path, Some(text)) = (mismatch.path(), mismatch.actual()) else { return Ok(()) };
+        let shown = self.project.show(path);
+        let mut blessed = self.blessed.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((other, _)) = blessed.get(path).filter(|(_, theirs)| !super::diff::same(theirs, text)) {
+            return Err(Error::Setup(format!(
+                "{shown} was just written for {other}, which logged something else: create an empty file for the \
+                 variant that differs, such as <test>.<format>.out, and bless again"
+            )));
+        }
+        reference::write(path, text)?;
+        eprintln!("blessed {shown} ({trial})");
+        blessed.insert(path.to_owned(), (trial.to_owned(), text.to_owned()));
+        Ok(())
+    }
+}

@@ -1,0 +1,15 @@
+//! What a case file needs: `use iotests::prelude::*;`.
+
+pub use serde_json::{Value, json};
+pub use std::time::Duration;
+
+pub use crate::context::ScratchFile;
+pub use crate::env::Version;
+pub use crate::error::{Error, Result, TestResult, Unchecked};
+pub use crate::filter::Filter;
+pub use crate::process::{Output, Status};
+pub use crate::qmp::{EventMatch, Wait};
+pub use crate::suite::{Declare, Requirement, Suite};
+pub use crate::test::Test;
+pub use crate::tools::InfoLog;
+pub use crate::vm::{Drive, RunJob, Vm};

@@ -1,0 +1,106 @@
+//! Turns the case files of a project into modules and one table of suites, at build time.
+//!
+//! A project's `build.rs` is one line: `fn main() { iotests::register::cases("cases"); }`. This file
+//! uses nothing else of the library, because the library's own `build.rs` includes it as well.
+
+use std::collections::BTreeSet;
+use std::env;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use walkdir::WalkDir;
+
+/// File that [`main!`](crate::main) includes, below `OUT_DIR`.
+const TABLE: &str = "iotests_cases.rs";
+/// The file that holds `main`, which is no case.
+const MAIN: &str = "main.rs";
+
+/// Registers every `*.rs` file below `dir` but its own `main.rs`, and tells cargo to run the build
+/// script again when one of them comes, goes or changes. `dir` is taken from the project's root.
+///
+/// For use in a build script: whatever goes wrong is told to cargo, which then fails the build.
+pub fn cases(dir: &str) {
+    if let Err(problem) = register(dir) {
+        println!("cargo::error={problem}");
+    }
+}
+
+fn register(dir: &str) -> Result<(), String> {
+    let root = variable("CARGO_MANIFEST_DIR")?;
+    let out = Path::new(&variable("OUT_DIR")?).join(TABLE);
+    println!("cargo::rerun-if-changed={dir}");
+    let table = table(Path::new(&root), dir)?;
+    fs::write(&out, table).map_err(|error| format!("failed to write {}: {error}", out.display()))
+}
+
+fn variable(name: &str) -> Result<String, String> {
+    env::var(name).map_err(|error| format!("{name}: {error}; iotests::register is for build scripts"))
+}
+
+/// The generated source: a module for each case file and the table of their suites.
+fn table(root: &Path, dir: &str) -> Result<String, String> {
+    let mut modules = String::new();
+    let mut entries = String::new();
+    let mut names = BTreeSet::new();
+    for file in case_files(root, dir)? {
+        println!("cargo::rerun-if-changed={file}");
+        let path = root.join(&file);
+        let source = fs::read_to_string(&path).map_err(|error| format!("failed to read {file}: {error}"))?;
+        if !declares_suite(&source) {
+            let message = format!(
+                "{file} declares no suite: add `pub fn suite(s: &mut Suite)`, or move the file out of {dir}/"
+            );
+            let _ = writeln!(modules, "compile_error!({message:?});");
+            continue;
+        }
+        let case = file.trim_start_matches(dir).trim_start_matches('/').trim_end_matches(".rs");
+        let module = module_name(case, &mut names);
+        let text = path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()))?;
+        let _ = writeln!(modules, "#[doc(hidden)]\n#[path = {text:?}]\npub mod {module};");
+        let _ = writeln!(
+            entries,
+            "    ::iotests::harness::Case {{ path: {case:?}, file: {file:?}, suite: {module}::suite }},"
+        );
+    }
+    Ok(format!("{modules}const CASES: &[::iotests::harness::Case] = &[\n{entries}];\n"))
+}
+
+/// The case files, relative to `root`, in the order of their names, with `/` on every system.
+fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
+    let mut files = Vec::new();
+    for entry in WalkDir::new(root.join(dir)).sort_by_file_name() {
+        let entry = entry.map_err(|error| format!("failed to list the case files: {error}"))?;
+        let path = entry.path();
+        let is_main = entry.depth() == 1 && entry.file_name() == MAIN;
+        if entry.file_type().is_dir() || is_main || path.extension().is_none_or(|ext| ext != "rs") {
+            continue;
+        }
+        let relative = path.strip_prefix(root).unwrap_or(path);
+        let parts: Option<Vec<_>> = relative.iter().map(|part| part.to_str()).collect();
+        files.push(parts.ok_or_else(|| format!("{} is not UTF-8", path.display()))?.join("/"));
+    }
+    Ok(files)
+}
+
+/// Looks for the function by its text: a build script that parsed Rust would cost more than the
+/// rest of the build. What it lets through wrongly, the compiler still refuses.
+fn declares_suite(source: &str) -> bool {
+    source.lines().any(|line| {
+        let mut words = line.split_whitespace();
+        words.next() == Some("pub")
+            && words.next() == Some("fn")
+            && words.next().is_some_and(|word| word.starts_with("suite(") || word == "suite")
+    })
+}
+
+/// A name for the case's module that no other in `taken` has.
+fn module_name(case: &str, taken: &mut BTreeSet<String>) -> String {
+    let mut words = case.split(|c: char| !c.is_ascii_alphanumeric()).filter(|word| !word.is_empty());
+    let plain = words.by_ref().fold("case".to_owned(), |name, word| name + "_" + &word.to_ascii_lowercase());
+    let numbered = (2..).map(|number| format!("{plain}_{number}"));
+    let name = std::iter::once(plain.clone()).chain(numbered).find(|name| !taken.contains(name));
+    let name = name.unwrap_or(plain);
+    taken.insert(name.clone());
+    name
+}

@@ -1,0 +1,171 @@
+//! Mistakes in a suite's declarations, found before anything runs.
+
+use std::collections::BTreeSet;
+
+use super::{Declaration, IMAGE_FORMATS, PROTOCOLS, Suite};
+
+/// Cache modes a declaration may name.
+const CACHE_MODES: [&str; 5] = ["none", "writethrough", "writeback", "directsync", "unsafe"];
+/// AIO modes a declaration may name.
+const AIO_MODES: [&str; 3] = ["threads", "native", "io_uring"];
+
+/// Everything that is wrong with a suite's declarations.
+pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
+    let mut found = Vec::new();
+    if suite.tests().is_empty() {
+        found.push("the suite has no tests: add one with `s.test(\"name\", function)`".to_owned());
+    }
+    declaration("the suite", suite.declaration(), &mut found);
+    let mut names = BTreeSet::new();
+    for test in suite.tests() {
+        let who = format!("test {:?}", test.name());
+        // A suite that is one test, such as a script, lends it its own name.
+        if !(test.name().is_empty() && suite.tests().len() == 1) {
+            word(&format!("the name of {who}"), test.name(), "_-", &mut found);
+        }
+        if !names.insert(test.name()) {
+            found.push(format!("two tests are named {:?}: rename one", test.name()));
+        }
+        declaration(&who, test.declaration(), &mut found);
+        for (what, ours, suites) in [
+            ("formats", &test.declaration().formats, &suite.declaration().formats),
+            ("protocols", &test.declaration().protocols, &suite.declaration().protocols),
+        ] {
+            if excludes(suites, ours) {
+                found.push(format!("{who} can never run: the suite supports none of its {what} {ours:?}"));
+            }
+        }
+    }
+    found
+}
+
+fn excludes(suite: &[String], test: &[String]) -> bool {
+    let generic = |list: &[String]| list.is_empty() || list.iter().any(|name| name == "generic");
+    !generic(suite) && !generic(test) && !test.iter().any(|name| suite.contains(name))
+}
+
+fn declaration(who: &str, declared: &Declaration, found: &mut Vec<String>) {
+    for (what, names, known) in [
+        ("format", &declared.formats, IMAGE_FORMATS.as_slice()),
+        ("format", &declared.unsupported_formats, &IMAGE_FORMATS),
+        ("protocol", &declared.protocols, &PROTOCOLS),
+        ("protocol", &declared.unsupported_protocols, &PROTOCOLS),
+        ("cache mode", &declared.cache_modes, &CACHE_MODES),
+        ("AIO mode", &declared.aio_modes, &AIO_MODES),
+    ] {
+        for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
+            let hint = similar_word(name, known).unwrap_or_else(|| format!("known are {}", known.join(", ")));
+            found.push(format!("{who} declares the unknown {what} {name:?}: {hint}"));
+        }
+    }
+    for (what, supported, unsupported) in [
+        ("format", &declared.formats, &declared.unsupported_formats),
+        ("protocol", &declared.protocols, &declared.unsupported_protocols),
+    ] {
+        for name in supported.iter().filter(|name| unsupported.contains(name)) {
+            found.push(format!("{who} declares the {what} {name:?} both supported and unsupported"));
+        }
+    }
+    for group in &declared.groups {
+        word(&format!("group {group:?} of {who}"), group, "_-.", found);
+    }
+    for resource in &declared.serial {
+        word(&format!("serial resource {resource:?} of {who}"), resource, "_-.", found);
+    }
+    let mut params = BTreeSet::new();
+    for param in &declared.params {
+        word(&format!("parameter {param:?} of {who}"), param, "_-.,+=", found);
+        if !params.insert(param) {
+            found.push(format!("{who} declares the parameter {param:?} twice"));
+        }
+    }
+}
+
+/// Names become parts of trial names and of file names.
+fn word(what: &str, text: &str, also: &str, found: &mut Vec<String>) {
+    let fits = |c: char| c.is_ascii_alphanumeric() || also.contains(c);
+    if text.is_empty() || !text.chars().all(fits) {
+        let also: Vec<_> = also.chars().map(String::from).collect();
+        found.push(format!("{what}: expected letters, digits and {} only", also.join(" ")));
+    }
+}
+
+/// `did you mean "x"?` for the known word that is nearest to `name`.
+pub(crate) fn similar_word<S: AsRef<str>>(name: &str, known: impl IntoIterator<Item = S>) -> Option<String> {
+    known
+        .into_iter()
+        .map(|word| (strsim::damerau_levenshtein(name, word.as_ref()), word))
+        .filter(|(distance, word)| *distance <= 2 && *distance < word.as_ref().len())
+        .min_by_key(|(distance, _)| *distance)
+        .map(|(_, word)| format!("did you mean {:?}?", word.as_ref()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::Declare;
+
+    fn only_mistake(fill: impl FnOnce(&mut Suite)) -> String {
+        let mut suite = Suite::new();
+        fill(&mut suite);
+        let found = mistakes(&suite);
+        assert_eq!(found.len(), 1, "{found:?}");
+        found.into_iter().next().unwrap_or_default()
+    }
+
+    fn good(suite: &mut Suite) {
+        suite.formats(["qcow2", "generic"]).protocols(["nbd"]).groups(["rw", "quick"]).serial(["port-1"]);
+        suite.test("first", |_| Ok(())).params(["1M", "size=2,x"]).formats(["qcow2"]);
+        suite.test("second", |_| Ok(())).cache_modes(["none"]).aio_modes(["io_uring"]);
+    }
+
+    #[test]
+    fn a_sound_suite_has_none() {
+        let mut suite = Suite::new();
+        good(&mut suite);
+        assert_eq!(mistakes(&suite), Vec::<String>::new());
+    }
+
+    #[test]
+    fn each_mistake_is_named() {
+        let with = |change: &dyn Fn(&mut Suite)| {
+            only_mistake(|suite| {
+                good(suite);
+                change(suite);
+            })
+        };
+        assert_eq!(
+            with(&|s| _ = s.formats(["qcwo2"])),
+            "the suite declares the unknown format \"qcwo2\": did you mean \"qcow2\"?"
+        );
+        assert!(with(&|s| _ = s.test("third", |_| Ok(())).protocols(["carrier pigeon"])).starts_with(
+            "test \"third\" declares the unknown protocol \"carrier pigeon\": known are file, nbd"
+        ));
+        assert_eq!(
+            with(&|s| _ = s.groups(["two words"])),
+            "group \"two words\" of the suite: expected letters, digits and _ - . only"
+        );
+        assert_eq!(with(&|s| _ = s.test("first", |_| Ok(()))), "two tests are named \"first\": rename one");
+        assert_eq!(
+            with(&|s| _ = s.test("a/b", |_| Ok(()))),
+            "the name of test \"a/b\": expected letters, digits and _ - only"
+        );
+        assert_eq!(
+            with(&|s| _ = s.unsupported_formats(["qcow2"])),
+            "the suite declares the format \"qcow2\" both supported and unsupported"
+        );
+        assert_eq!(
+            with(&|s| _ = s.test("third", |_| Ok(())).params(["1", "1"])),
+            "test \"third\" declares the parameter \"1\" twice"
+        );
+        assert_eq!(
+            with(&|s| _ = s.test("third", |_| Ok(())).protocols(["file"])),
+            "test \"third\" can never run: the suite supports none of its protocols [\"file\"]"
+        );
+    }
+
+    #[test]
+    fn a_suite_without_tests_is_one() {
+        assert!(only_mistake(|_| ()).starts_with("the suite has no tests"));
+    }
+}

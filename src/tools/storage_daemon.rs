@@ -1,0 +1,169 @@
+//! qemu-storage-daemon, with an optional monitor.
+
+use std::os::fd::OwnedFd;
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+
+use super::daemon::Daemon;
+use super::run::words;
+use crate::env::ToolKind;
+use crate::error::{Error, Result};
+use crate::process::Status;
+use crate::qmp::{Args, Monitor, error_of};
+use crate::test::Test;
+
+/// How long it gets to end after a signal that asks it to.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+impl Test {
+    /// A storage daemon that is yet to be started (`iotests.py: QemuStorageDaemon`).
+    pub fn storage_daemon<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> StorageDaemonBuilder {
+        StorageDaemonBuilder { test: self.clone(), args: words(args), instance: "a".to_owned(), qmp: false }
+    }
+}
+
+/// What a storage daemon is started with.
+#[derive(Debug)]
+pub struct StorageDaemonBuilder {
+    test: Test,
+    args: Vec<String>,
+    instance: String,
+    qmp: bool,
+}
+
+impl StorageDaemonBuilder {
+    /// Tells several daemons of one trial apart; `a` by default.
+    #[must_use]
+    pub fn instance(mut self, id: &str) -> Self {
+        id.clone_into(&mut self.instance);
+        self
+    }
+
+    /// With a monitor (upstream's later `qmp=True`).
+    #[must_use]
+    pub fn qmp(mut self) -> Self {
+        self.qmp = true;
+        self
+    }
+
+    /// Starts it and waits until it is ready.
+    ///
+    /// # Errors
+    /// [`Error::Died`] with exit status, command line and output when it ends early;
+    /// [`Error::Assertion`] when the arguments name a pid file, which is the harness's to choose.
+    pub fn start(self) -> Result<StorageDaemon> {
+        if self.args.iter().any(|arg| arg == "--pidfile") {
+            return Err(Error::assertion("leave --pidfile out: the harness chooses the daemon's pid file"));
+        }
+        let Self { test, args, instance, qmp } = self;
+        let context = test.context();
+        let pid_file = context.scratch().file(&format!("qsd-{instance}-pid"));
+        let mut cmd = test
+            .tool_cmd(ToolKind::QemuStorageDaemon)?
+            .args(&context.env().tool(ToolKind::QemuStorageDaemon)?.options)
+            .args(&args)
+            .args(["--pidfile", &pid_file]);
+        let mut ours = None;
+        if qmp {
+            let (near, far) = UnixStream::pair().map_err(Error::io("create a socket pair"))?;
+            let far = OwnedFd::from(far);
+            let number = std::os::fd::AsRawFd::as_raw_fd(&far);
+            cmd = cmd
+                .args(["--chardev".to_owned(), format!("socket,id=qmp-sock,fd={number}")])
+                .args(["--monitor", "qmp-sock"])
+                .inherit(far);
+            ours = Some(near);
+        }
+        let kind = ToolKind::QemuStorageDaemon;
+        let daemon = Daemon::start(&test, kind, cmd, pid_file)?.serving(kind)?;
+        let monitor = ours
+            .map(|stream| {
+                let transcript = context.scratch().artefact(&format!("qmp-qsd-{instance}"));
+                Monitor::negotiate(stream, kind.name(), None, Some(transcript.as_path()), context.deadline())
+            })
+            .transpose()?;
+        Ok(StorageDaemon { test, daemon: Some(daemon), monitor })
+    }
+}
+
+/// A running storage daemon; killed when dropped (`iotests.py: QemuStorageDaemon`).
+#[derive(Debug)]
+pub struct StorageDaemon {
+    test: Test,
+    daemon: Option<Daemon>,
+    monitor: Option<Monitor>,
+}
+
+impl StorageDaemon {
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.daemon.as_ref().map_or(0, |daemon| daemon.child.pid().as_raw())
+    }
+
+    /// Sends a command and returns the reply, `return` or `error`.
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] without a monitor; those of [`Monitor::execute`].
+    pub fn qmp(&mut self, command: &str, arguments: impl Into<Args>) -> Result<Value> {
+        let deadline = self.test.context().deadline();
+        match &mut self.monitor {
+            Some(monitor) => monitor.execute(command, arguments, deadline),
+            None => {
+                Err(Error::assertion(format!("{command}: this storage daemon was started without .qmp()")))
+            }
+        }
+    }
+
+    /// Sends a command and returns the value of its `return`.
+    ///
+    /// # Errors
+    /// [`Error::Qmp`] for an error reply; those of [`StorageDaemon::qmp`].
+    pub fn cmd(&mut self, command: &str, arguments: impl Into<Args>) -> Result<Value> {
+        let mut reply = self.qmp(command, arguments)?;
+        match error_of(command, &reply) {
+            Some(error) => Err(error.into()),
+            None => Ok(reply["return"].take()),
+        }
+    }
+
+    /// Its monitor, if it has one.
+    pub fn monitor(&mut self) -> Option<&mut Monitor> {
+        self.monitor.as_mut()
+    }
+
+    /// Asks it to end (SIGTERM) and waits until it has (`iotests.py: QemuStorageDaemon.stop`).
+    ///
+    /// # Errors
+    /// [`Error::Died`] when it ended with a bad status or had ended before;
+    /// [`Error::Timeout`] when it does not end.
+    pub fn stop(self) -> Result<()> {
+        match self.stop_with(Signal::SIGTERM)? {
+            (Status::Exited(0), _) => Ok(()),
+            (_, error) => Err(error),
+        }
+    }
+
+    /// As [`stop`](Self::stop) with another signal; any way to end is fine.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when it does not end.
+    pub fn kill(self, signal: Signal) -> Result<Status> {
+        Ok(self.stop_with(signal)?.0)
+    }
+
+    fn stop_with(mut self, signal: Signal) -> Result<(Status, Error)> {
+        let Some(mut daemon) = self.daemon.take() else {
+            return Err(Error::assertion("this storage daemon was stopped already"));
+        };
+        if let Some(status) = daemon.child.try_status()? {
+            return Err(daemon.died(status));
+        }
+        daemon.child.signal(signal)?;
+        let status = daemon.child.wait(self.test.context().limit(STOP_LIMIT))?;
+        let error = daemon.died(status);
+        Ok((status, error))
+    }
+}

@@ -1,0 +1,206 @@
+//! Block jobs as unittest-style cases drive them: wait, check, go on.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Vm;
+use crate::error::{Error, TestResult};
+use crate::qmp::{EventMatch, Wait};
+use crate::test::failed;
+
+/// How long a job may take to pause (`iotests.py: QMPTestCase.pause_wait`).
+const PAUSE_LIMIT: Duration = Duration::from_secs(3);
+
+impl Vm {
+    /// Demands that there is no block job (`iotests.py: QMPTestCase.assert_no_active_block_jobs`).
+    ///
+    /// # Errors
+    /// A failed assertion that shows the jobs.
+    #[track_caller]
+    pub fn assert_no_active_block_jobs(&mut self) -> TestResult {
+        let jobs = self.qmp("query-block-jobs", ())?;
+        self.test().assert_qmp(&jobs, "return", json!([]))
+    }
+
+    /// Cancels a block job and waits for its end; returns the event that told of it
+    /// (`iotests.py: QMPTestCase.cancel_and_wait`).
+    ///
+    /// # Errors
+    /// A failed assertion when QEMU refuses or jobs are left; a time-out.
+    #[track_caller]
+    pub fn cancel_and_wait(&mut self, drive: &str) -> TestResult<Value> {
+        self.cancel_and_wait_with(drive, false, false)
+    }
+
+    /// As [`Vm::cancel_and_wait`]; `force` cancels a ready job without completing it, `resume`
+    /// lets a drive go on that [`Vm::pause_drive`] holds.
+    ///
+    /// # Errors
+    /// As [`Vm::cancel_and_wait`].
+    #[track_caller]
+    pub fn cancel_and_wait_with(&mut self, drive: &str, force: bool, resume: bool) -> TestResult<Value> {
+        let reply = self.qmp("block-job-cancel", json!({ "device": drive, "force": force }))?;
+        self.test().assert_qmp(&reply, "return", json!({}))?;
+        if resume {
+            self.resume_drive(drive)?;
+        }
+        let event = self.block_job_end(drive, &["BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED"])?;
+        self.assert_no_active_block_jobs()?;
+        Ok(event)
+    }
+
+    /// Waits until a block job has completed without an error, all of it done; returns the event
+    /// (`iotests.py: QMPTestCase.wait_until_completed`).
+    ///
+    /// # Errors
+    /// A failed assertion when it failed, stopped short, or jobs are left; a time-out.
+    #[track_caller]
+    pub fn wait_until_completed(&mut self, drive: &str) -> TestResult<Value> {
+        let event = self.wait_until_completed_at_any_offset(drive)?;
+        self.test().assert_qmp(&event, "data/offset", event["data"]["len"].clone())?;
+        Ok(event)
+    }
+
+    /// As [`Vm::wait_until_completed`], not looking at how much was done
+    /// (`check_offset=False`).
+    ///
+    /// # Errors
+    /// As [`Vm::wait_until_completed`].
+    #[track_caller]
+    pub fn wait_until_completed_at_any_offset(&mut self, drive: &str) -> TestResult<Value> {
+        let event = self.block_job_end(drive, &["BLOCK_JOB_COMPLETED"])?;
+        self.test().assert_qmp_absent(&event, "data/error")?;
+        self.assert_no_active_block_jobs()?;
+        Ok(event)
+    }
+
+    /// Waits until a block job has completed with this error; returns the event
+    /// (`iotests.py: QMPTestCase.wait_until_completed(error=…)`).
+    ///
+    /// # Errors
+    /// A failed assertion when it ended with another or none; a time-out.
+    #[track_caller]
+    pub fn wait_until_failed(&mut self, drive: &str, error: &str) -> TestResult<Value> {
+        let event = self.block_job_end(drive, &["BLOCK_JOB_COMPLETED"])?;
+        self.test().assert_qmp(&event, "data/error", error)?;
+        self.assert_no_active_block_jobs()?;
+        Ok(event)
+    }
+
+    /// Waits until a mirror or active commit is ready to be completed
+    /// (`iotests.py: QMPTestCase.wait_ready`).
+    ///
+    /// # Errors
+    /// A time-out.
+    #[track_caller]
+    pub fn wait_ready(&mut self, drive: &str) -> TestResult<Value> {
+        let ready = |kind| EventMatch::new("BLOCK_JOB_READY").data(json!({ "type": kind, "device": drive }));
+        Ok(self.events_wait(&[ready("mirror"), ready("commit")], Wait::DEFAULT)?)
+    }
+
+    /// Waits until a mirror is ready, then cancels it, which leaves a complete copy
+    /// (`iotests.py: QMPTestCase.wait_ready_and_cancel`).
+    ///
+    /// # Errors
+    /// A failed assertion when it did not complete; a time-out.
+    #[track_caller]
+    pub fn wait_ready_and_cancel(&mut self, drive: &str) -> TestResult<Value> {
+        self.wait_ready(drive)?;
+        let event = self.cancel_and_wait(drive)?;
+        let test = self.test();
+        test.assert_qmp(&event, "event", "BLOCK_JOB_COMPLETED")?;
+        test.assert_qmp(&event, "data/type", "mirror")?;
+        test.assert_qmp(&event, "data/offset", event["data"]["len"].clone())?;
+        Ok(event)
+    }
+
+    /// Waits until a mirror or active commit is ready, completes it and waits for its end
+    /// (`iotests.py: QMPTestCase.complete_and_wait`).
+    ///
+    /// # Errors
+    /// As [`Vm::wait_until_completed`].
+    #[track_caller]
+    pub fn complete_and_wait(&mut self, drive: &str) -> TestResult<Value> {
+        self.wait_ready(drive)?;
+        self.complete_ready_and_wait(drive)
+    }
+
+    /// As [`Vm::complete_and_wait`] for a job that is known to be ready (`wait_ready=False`).
+    ///
+    /// # Errors
+    /// As [`Vm::wait_until_completed`].
+    #[track_caller]
+    pub fn complete_ready_and_wait(&mut self, drive: &str) -> TestResult<Value> {
+        let reply = self.qmp("block-job-complete", json!({ "device": drive }))?;
+        let test = self.test();
+        test.assert_qmp(&reply, "return", json!({}))?;
+        let event = self.wait_until_completed(drive)?;
+        test.assert_qmp(&event, "data/type", json!(["mirror", "commit"]))?;
+        Ok(event)
+    }
+
+    /// As [`Vm::complete_and_wait`] for a job that shall end with this error
+    /// (`completion_error=…`).
+    ///
+    /// # Errors
+    /// As [`Vm::wait_until_failed`].
+    #[track_caller]
+    pub fn complete_and_fail(&mut self, drive: &str, error: &str) -> TestResult<Value> {
+        self.wait_ready(drive)?;
+        let reply = self.qmp("block-job-complete", json!({ "device": drive }))?;
+        let test = self.test();
+        test.assert_qmp(&reply, "return", json!({}))?;
+        let event = self.wait_until_failed(drive, error)?;
+        test.assert_qmp(&event, "data/type", json!(["mirror", "commit"]))?;
+        Ok(event)
+    }
+
+    /// Pauses a block job and waits until it is; returns its entry
+    /// (`iotests.py: QMPTestCase.pause_job`).
+    ///
+    /// # Errors
+    /// As [`Vm::pause_wait`].
+    #[track_caller]
+    pub fn pause_job(&mut self, job: &str) -> TestResult<Value> {
+        let reply = self.qmp("block-job-pause", json!({ "device": job }))?;
+        self.test().assert_qmp(&reply, "return", json!({}))?;
+        self.pause_wait(job)
+    }
+
+    /// Waits, 3 s at most, until a block job is paused and idle; returns its entry
+    /// (`iotests.py: QMPTestCase.pause_wait`).
+    ///
+    /// # Errors
+    /// A failed assertion when there is no such job; a time-out.
+    #[track_caller]
+    pub fn pause_wait(&mut self, job: &str) -> TestResult<Value> {
+        let deadline = self.test().context().limit(PAUSE_LIMIT);
+        loop {
+            let reply = self.qmp("query-block-jobs", ())?;
+            let jobs = reply["return"].as_array();
+            let Some(entry) = jobs.into_iter().flatten().find(|entry| entry["device"] == job) else {
+                return Err(failed(format!("there is no block job {job}\n{reply:#}")));
+            };
+            if entry["paused"] == true && entry["busy"] == false {
+                return Ok(entry.clone());
+            }
+            if deadline.expired() {
+                return Err(Error::Timeout {
+                    what: format!("block job {job} to pause"),
+                    after: deadline.elapsed(),
+                    last_seen: format!("{entry:#}"),
+                }
+                .into());
+            }
+        }
+    }
+
+    /// Waits for one of `ends`; events of other jobs are passed over.
+    #[track_caller]
+    fn block_job_end(&mut self, drive: &str, ends: &[&str]) -> TestResult<Value> {
+        let wanted: Vec<_> =
+            ends.iter().map(|name| EventMatch::new(*name).data(json!({ "device": drive }))).collect();
+        Ok(self.events_wait(&wanted, Wait::DEFAULT)?)
+    }
+}

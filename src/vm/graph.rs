@@ -1,0 +1,108 @@
+//! The block graph of a running VM.
+
+use serde_json::Value;
+
+use super::Vm;
+use crate::error::{Error, Result, TestResult};
+use crate::test::{failed, located};
+
+impl Vm {
+    /// The entry of a node in `query-named-block-nodes` (`iotests.py: VM.node_info`).
+    ///
+    /// # Errors
+    /// Those of [`Vm::cmd`].
+    pub fn node_info(&mut self, node: &str) -> Result<Option<Value>> {
+        let nodes = self.cmd("query-named-block-nodes", ())?;
+        Ok(nodes.as_array().into_iter().flatten().find(|entry| entry["node-name"] == node).cloned())
+    }
+
+    /// Demands a node by its name, its file, or both
+    /// (`iotests.py: QMPTestCase.assert_has_block_node`).
+    ///
+    /// # Errors
+    /// A failed assertion that shows all nodes.
+    #[track_caller]
+    pub fn assert_has_block_node(&mut self, node: Option<&str>, file: Option<&str>) -> TestResult {
+        if node.is_none() && file.is_none() {
+            return Err(failed("assert_has_block_node needs a node name or a file name".to_owned()));
+        }
+        let nodes = self.cmd("query-named-block-nodes", ())?;
+        // A key that an entry lacks fits anything.
+        let fits = |entry: &Value, key: &str, wanted: Option<&str>| {
+            entry[key].as_str().is_none_or(|got| wanted.is_none_or(|wanted| got == wanted))
+        };
+        let mut entries = nodes.as_array().into_iter().flatten();
+        if entries.any(|entry| fits(entry, "node-name", node) && fits(entry, "file", file)) {
+            return Ok(());
+        }
+        Err(failed(format!(
+            "no node is called {} with file {} in\n{nodes:#}",
+            node.unwrap_or("anything"),
+            file.unwrap_or("of any name")
+        )))
+    }
+
+    /// Demands that `path` leads from `root` to a node of this name, or with `None` that its last
+    /// step leads nowhere (`iotests.py: VM.assert_block_path`).
+    ///
+    /// A path is the names of children, such as `/backing/file`; it starts with a slash.
+    ///
+    /// # Errors
+    /// A failed assertion that says how far the path went.
+    #[track_caller]
+    pub fn assert_block_path(&mut self, root: &str, path: &str, expected: Option<&str>) -> TestResult {
+        let graph = self.cmd("x-debug-query-block-graph", ())?;
+        self.test().assert_path_in(&graph, root, path, expected)
+    }
+}
+
+impl crate::test::Test {
+    /// As [`Vm::assert_block_path`] on what `x-debug-query-block-graph` returned before.
+    ///
+    /// # Errors
+    /// A failed assertion that says how far the path went.
+    #[track_caller]
+    pub fn assert_path_in(
+        &self,
+        graph: &Value,
+        root: &str,
+        path: &str,
+        expected: Option<&str>,
+    ) -> TestResult {
+        let found = located(follow(graph, root, path))?;
+        match (found, expected) {
+            (None, None) => Ok(()),
+            (Some(node), Some(expected)) if node == expected => Ok(()),
+            (None, Some(expected)) => {
+                Err(failed(format!("there is no node under {path} of {root}, expected {expected}")))
+            }
+            (Some(node), expected) => Err(failed(format!(
+                "under {path} of {root} is node {node}, expected {}",
+                expected.unwrap_or("none")
+            ))),
+        }
+    }
+}
+
+/// The name of the node a path leads to; `None` when only its last step leads nowhere.
+fn follow<'a>(graph: &'a Value, root: &str, path: &str) -> Result<Option<&'a str>> {
+    let Some(steps) = path.strip_prefix('/') else {
+        return Err(Error::assertion(format!("block path {path:?} must start with a slash")));
+    };
+    let nodes = || graph["nodes"].as_array().into_iter().flatten();
+    let edges = || graph["edges"].as_array().into_iter().flatten();
+    let Some(mut node) = nodes().find(|node| node["name"] == root) else {
+        return Err(Error::assertion(format!("there is no node {root} in the block graph")));
+    };
+    let mut steps = steps.split('/').peekable();
+    while let Some(step) = steps.next() {
+        let edge = edges().find(|edge| edge["parent"] == node["id"] && edge["name"] == step);
+        let child = edge.and_then(|edge| nodes().find(|node| node["id"] == edge["child"]));
+        node = match child {
+            Some(child) => child,
+            None if steps.peek().is_none() => return Ok(None),
+            None => return Err(Error::assertion(format!("block path {path} of {root} ends at {step}"))),
+        };
+    }
+    Ok(node["name"].as_str())
+}

@@ -1,0 +1,54 @@
+//! Migration as seen from the monitor.
+
+use serde_json::json;
+
+use super::Vm;
+use crate::error::{Error, Result};
+
+impl Vm {
+    /// Turns on migration events and logs that (`iotests.py: VM.enable_migration_events`); `name`
+    /// is what the log calls this VM.
+    ///
+    /// # Errors
+    /// Those of [`Vm::qmp`].
+    pub fn enable_migration_events(&mut self, name: &str) -> Result<()> {
+        let test = self.test();
+        test.log(format!("Enabling migration QMP events on {name}..."));
+        let capabilities = json!({ "capabilities": [{ "capability": "events", "state": true }] });
+        let reply = self.qmp("migrate-set-capabilities", capabilities)?;
+        test.log_with(reply, &[]);
+        Ok(())
+    }
+
+    /// Logs migration events until the migration has completed or failed; says which, and after a
+    /// success waits until the VM is in `runstate` (`iotests.py: VM.wait_migration`).
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when an event or the run state does not come in time.
+    pub fn wait_migration(&mut self, runstate: &str) -> Result<bool> {
+        loop {
+            let event = self.event_wait("MIGRATION")?;
+            self.log_event(&event);
+            match event["data"]["status"].as_str() {
+                Some("completed") => break,
+                Some("failed") => return Ok(false),
+                _ => {}
+            }
+        }
+        // The event can come while the migration still finishes.
+        let deadline = self.test().context().limit(std::time::Duration::from_secs(60));
+        loop {
+            let status = self.cmd("query-status", ())?;
+            if status["status"] == runstate {
+                return Ok(true);
+            }
+            if deadline.expired() {
+                return Err(Error::Timeout {
+                    what: format!("the VM to be in run state {runstate} after its migration"),
+                    after: deadline.elapsed(),
+                    last_seen: status.to_string(),
+                });
+            }
+        }
+    }
+}

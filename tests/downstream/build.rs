@@ -1,0 +1,5 @@
+//! Registers the case files.
+
+fn main() {
+    iotests::register::cases("cases");
+}

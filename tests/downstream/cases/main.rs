@@ -1,0 +1,3 @@
+//! Cases that go wrong in every way there is.
+
+iotests::main!();

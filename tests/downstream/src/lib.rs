@@ -1,0 +1,1 @@
+//! Nothing of its own to test: the cases are what matters here.
