@@ -17,5 +17,6 @@ pub mod register;
 pub mod suite;
 pub mod test;
 pub mod tools;
+pub mod upstream;
 pub mod value;
 pub mod vm;

@@ -33,7 +33,8 @@ pub fn main(project: Project) -> ExitCode {
     start(project, &args, env).unwrap_or_else(|errors| refuse(&errors))
 }
 
-fn refuse(errors: &[Error]) -> ExitCode {
+/// Tells what is wrong with the project or its environment.
+pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
     for error in errors {
         eprintln!("iotests: {error}");
     }
@@ -63,7 +64,13 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     conclude(project, args, env, plans).map_err(|error| vec![error])
 }
 
-fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -> Result<ExitCode> {
+/// Lists or runs what is planned, and reports it.
+pub(crate) fn conclude(
+    project: Project,
+    args: &Args,
+    env: TestEnv,
+    mut plans: Vec<Plan>,
+) -> Result<ExitCode> {
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
     let history = History::read(&base);
     plans.retain(|plan| env.groups().selects(&plan.groups));
@@ -102,12 +109,13 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
     Ok(code)
 }
 
-fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
+/// An error if there are problems.
+pub(crate) fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// What the variables say that cannot be meant.
-fn environment(env: &TestEnv) -> Vec<Error> {
+pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
     let mut problems = Vec::new();
     if env.bless() && env.ci() {
         problems.push(Error::Setup(

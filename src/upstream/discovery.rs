@@ -44,7 +44,8 @@ impl Test {
 /// # Errors
 /// When the suite cannot be read, or a group is chosen that no test is in.
 pub(super) fn find(tree: &Tree, groups: &GroupFilter) -> Result<Vec<Test>> {
-    let mut tests = names(tree)?.into_iter().map(|name| Test::load(tree, name)).collect::<Result<Vec<_>>>()?;
+    let mut tests =
+        names(tree)?.into_iter().map(|name| Test::load(tree, name)).collect::<Result<Vec<_>>>()?;
     add_local_groups(tree, &mut tests)?;
     let known: BTreeSet<_> = tests.iter().flat_map(|test| &test.source.groups).cloned().collect();
     if let Some(unknown) = groups.include.iter().find(|group| !known.contains(*group)) {
@@ -74,8 +75,7 @@ pub(super) fn find_one(tree: &Tree, name: &str) -> Result<Option<Test>> {
 }
 
 fn names(tree: &Tree) -> Result<Vec<String>> {
-    let mut names: Vec<_> =
-        list(tree.root())?.into_iter().filter(|name| is_number(name)).collect();
+    let mut names: Vec<_> = list(tree.root())?.into_iter().filter(|name| is_number(name)).collect();
     let inner = tree.root().join("tests");
     if inner.is_dir() {
         let named = list(&inner)?.into_iter().filter(|base| is_named_test(tree, base));
@@ -99,7 +99,10 @@ fn is_number(name: &str) -> bool {
 fn is_named_test(tree: &Tree, base: &str) -> bool {
     let dir = tree.root().join("tests");
     let hidden = base.starts_with('.') || base.contains('/');
-    !hidden && !base.ends_with(".out") && dir.join(base).is_file() && dir.join(format!("{base}.out")).is_file()
+    !hidden
+        && !base.ends_with(".out")
+        && dir.join(base).is_file()
+        && dir.join(format!("{base}.out")).is_file()
 }
 
 fn add_local_groups(tree: &Tree, tests: &mut [Test]) -> Result<()> {
@@ -117,7 +120,9 @@ fn add_local_groups(tree: &Tree, tests: &mut [Test]) -> Result<()> {
                 path,
                 line: number + 1,
                 column: 1,
-                message: format!("{name:?} is no test of this suite: expected a number or the name of a file in tests/"),
+                message: format!(
+                    "{name:?} is no test of this suite: expected a number or the name of a file in tests/"
+                ),
             });
         };
         test.source.groups.extend(words.map(str::to_owned));
@@ -128,7 +133,11 @@ fn add_local_groups(tree: &Tree, tests: &mut [Test]) -> Result<()> {
 /// A test's name as it is listed, for one as it is written in `group.local`: numbers may lack their
 /// zeros, and names their directory.
 fn full_name(name: &str) -> String {
-    if name.bytes().all(|byte| byte.is_ascii_digit()) { format!("{name:0>3}") } else { format!("tests/{name}") }
+    if name.bytes().all(|byte| byte.is_ascii_digit()) {
+        format!("{name:0>3}")
+    } else {
+        format!("tests/{name}")
+    }
 }
 
 #[cfg(test)]
@@ -187,7 +196,8 @@ mod tests {
         let (_dir, tree) = sample();
         assert!(find_one(&tree, "002").expect("a look").is_some());
         assert!(find_one(&tree, "tests/named").expect("a look").is_some());
-        for none in ["004", "0003", "tests/helper", "tests/named.out", "named", "tests/../001", "testenv.py"] {
+        for none in ["004", "0003", "tests/helper", "tests/named.out", "named", "tests/../001", "testenv.py"]
+        {
             assert!(find_one(&tree, none).expect("a look").is_none(), "{none}");
         }
     }

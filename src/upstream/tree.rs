@@ -75,7 +75,9 @@ fn ends_as_emulator(stem: &str) -> bool {
 
 /// The pairs of target and machine.
 fn machines(settings: &str) -> Vec<(String, String)> {
-    let Ok(pair) = Regex::new(r"\(\s*'([a-z0-9_]+)'\s*,\s*'([A-Za-z0-9_.-]+)'\s*\)") else { return Vec::new() };
+    let Ok(pair) = Regex::new(r"\(\s*'([a-z0-9_]+)'\s*,\s*'([A-Za-z0-9_.-]+)'\s*\)") else {
+        return Vec::new();
+    };
     pair.captures_iter(settings).map(|pair| (pair[1].to_owned(), pair[2].to_owned())).collect()
 }
 
