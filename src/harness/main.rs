@@ -12,7 +12,7 @@ use super::history::History;
 use super::matrix::{self, Plan};
 use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
-use crate::env::TestEnv;
+use crate::env::{Listing, TestEnv};
 use crate::error::{Error, Result};
 use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
 
@@ -46,9 +46,19 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     none_of(environment(&env))?;
     let suites = suites(&project, args)?;
     none_of(declarations(&suites))?;
-    if env.listing().is_some() {
-        print!("{}", groups::listing(&suites));
-        return Ok(ExitCode::SUCCESS);
+    match env.listing() {
+        Some(Listing::Groups) => {
+            print!("{}", groups::listing(&suites));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Listing::Environment) => {
+            return Err(vec![Error::Variable {
+                name: "IOTESTS_LIST".to_owned(),
+                value: "environment".to_owned(),
+                expected: "groups, for cases have no environment of their own".to_owned(),
+            }]);
+        }
+        None => {}
     }
     if args.exact_names().is_none() {
         none_of(groups::unknown(env.groups(), &suites))?;

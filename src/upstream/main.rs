@@ -7,8 +7,8 @@ use super::emulator::Emulator;
 use super::environment::Surroundings;
 use super::runner::{Programs, Shared};
 use super::tree::Tree;
-use super::{plan, python, supervisor};
-use crate::env::{TestEnv, ToolKind};
+use super::{listing, plan, python, supervisor};
+use crate::env::{Listing, TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::harness::{self, Args, Project};
 
@@ -58,6 +58,12 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
     let surroundings = Surroundings::new(tree, &env, &work_dir);
+    let exact = args.exact_names();
+    let points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
+    if env.listing() == Some(Listing::Groups) {
+        print!("{}", listing::groups(&points));
+        return Ok(ExitCode::SUCCESS);
+    }
     let programs = if args.libtest.list {
         None
     } else {
@@ -73,7 +79,10 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         }
     };
     let shared = Arc::new(Shared { surroundings, programs, bless: env.bless() });
-    let exact = args.exact_names();
-    let plans = plan::plans(&shared, &env, exact.as_deref()).map_err(one)?;
+    if env.listing() == Some(Listing::Environment) {
+        print!("{}", listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
     harness::conclude(project, args, env, plans).map_err(one)
 }

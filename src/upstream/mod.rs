@@ -7,6 +7,7 @@ mod compare;
 mod discovery;
 mod emulator;
 mod environment;
+mod listing;
 mod main;
 mod mounts;
 mod plan;

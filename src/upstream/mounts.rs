@@ -1,6 +1,6 @@
 //! FUSE mounts that a test left behind: they would keep its directories from being removed.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::process::{Capture, Cmd, Deadline, Registry};
@@ -14,7 +14,7 @@ const WAYS: [(&str, &[&str]); 3] =
 
 /// Unmounts whatever is mounted below these directories. What cannot be unmounted shows when they are
 /// removed.
-pub(super) fn release(dirs: &[&Path]) {
+pub(super) fn release(dirs: &[PathBuf]) {
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
     for point in below(&table, dirs) {
         for (program, options) in WAYS {
@@ -28,7 +28,8 @@ pub(super) fn release(dirs: &[&Path]) {
 }
 
 /// The mount points below `dirs`, the last mounted first.
-fn below(table: &str, dirs: &[&Path]) -> Vec<PathBuf> {
+fn below(table: &str, dirs: &[PathBuf]) -> Vec<PathBuf> {
+    let dirs: Vec<_> = dirs.iter().filter(|dir| dir.is_absolute()).collect();
     let points =
         table.lines().rev().filter_map(|line| Some(PathBuf::from(unescaped(line.split(' ').nth(4)?))));
     points.filter(|point| dirs.iter().any(|dir| point.starts_with(dir))).collect()
@@ -50,7 +51,7 @@ mod tests {
             30 22 0:31 / /tmp/a\\040b/x rw - fuse fuse rw\n\
             31 30 0:32 / /tmp/a\\040b/x/y rw - fuse fuse rw\n\
             32 22 0:33 / /tmp/a\\040bc rw - fuse fuse rw\n";
-        let found = below(table, &[Path::new("/tmp/a b")]);
-        assert_eq!(found, [Path::new("/tmp/a b/x/y"), Path::new("/tmp/a b/x")]);
+        let found = below(table, &["/tmp/a b".into(), PathBuf::new()]);
+        assert_eq!(found, [PathBuf::from("/tmp/a b/x/y"), PathBuf::from("/tmp/a b/x")]);
     }
 }

@@ -1,12 +1,13 @@
 //! Which trials the tests of a suite become.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::discovery::{self, Test};
 use super::reference;
 use super::runner::{self, Shared};
+use super::tree::Tree;
 use crate::context::Params;
 use crate::env::{Accel, TestEnv};
 use crate::error::{Error, Failure, Result};
@@ -66,48 +67,40 @@ pub(super) fn no_reference(point: &Point, env: &TestEnv) -> Result<Option<String
 }
 
 /// The reference of a test at this point.
-pub(super) fn find_reference(
-    point: &Point,
-    env: &TestEnv,
-) -> Result<std::result::Result<std::path::PathBuf, std::path::PathBuf>> {
+pub(super) fn find_reference(point: &Point, env: &TestEnv) -> Result<std::result::Result<PathBuf, PathBuf>> {
     let machine = || env.default_machine().map(str::to_owned);
     reference::find(&point.test.path, env.cachemode() == "none", &point.format, machine)
 }
 
-/// All trials, or, of those that are asked for by their whole names, each alone: then nothing else is
-/// looked at.
+/// Where everything runs, or, of those trials that are asked for by their whole names, each alone: then
+/// nothing else is looked at.
 ///
 /// # Errors
 /// When the suite cannot be read.
-pub(super) fn plans(shared: &Arc<Shared>, env: &TestEnv, exact: Option<&[&str]>) -> Result<Vec<Plan>> {
-    let tree = &shared.surroundings.tree;
+pub(super) fn points(tree: &Tree, env: &TestEnv, exact: Option<&[&str]>) -> Result<Vec<Point>> {
     let mut points = Vec::new();
-    match exact {
-        Some(names) => {
-            for name in names {
-                points.extend(named(tree, name)?);
-            }
+    if let Some(names) = exact {
+        for name in names {
+            points.extend(named(tree, name)?);
         }
-        None => {
-            let protocols = or_default(env.imgprotos(), &PROTOCOLS);
-            let formats = or_default(env.imgfmts(), &FORMATS);
-            let tests: Vec<_> = discovery::find(tree, env.groups())?.into_iter().map(Arc::new).collect();
-            for protocol in &protocols {
-                for format in &formats {
-                    points.extend(tests.iter().map(|test| Point {
-                        test: Arc::clone(test),
-                        format: format.clone(),
-                        protocol: protocol.clone(),
-                    }));
-                }
-            }
+        return Ok(points);
+    }
+    let tests: Vec<_> = discovery::find(tree, env.groups())?.into_iter().map(Arc::new).collect();
+    for protocol in &or_default(env.imgprotos(), &PROTOCOLS) {
+        for format in &or_default(env.imgfmts(), &FORMATS) {
+            let here = |test: &Arc<Test>| Point {
+                test: Arc::clone(test),
+                format: format.clone(),
+                protocol: protocol.clone(),
+            };
+            points.extend(tests.iter().map(here));
         }
     }
-    Ok(points.into_iter().map(|point| plan(shared, env, point)).collect())
+    Ok(points)
 }
 
 /// The point that a trial's name stands for.
-fn named(tree: &super::tree::Tree, name: &str) -> Result<Option<Point>> {
+fn named(tree: &Tree, name: &str) -> Result<Option<Point>> {
     let mut parts = name.split("::");
     let (Some(test), Some(format)) = (parts.next(), parts.next()) else { return Ok(None) };
     let protocol = parts.next().unwrap_or("file");
@@ -121,7 +114,8 @@ fn or_default(given: &[String], default: &[&str]) -> Vec<String> {
     if given.is_empty() { default.iter().map(|name| (*name).to_owned()).collect() } else { given.to_vec() }
 }
 
-fn plan(shared: &Arc<Shared>, env: &TestEnv, point: Point) -> Plan {
+/// The trial at a point.
+pub(super) fn plan(shared: &Arc<Shared>, env: &TestEnv, point: Point) -> Plan {
     let shared = Arc::clone(shared);
     let skip = point.skip(&shared, env);
     let test = Arc::clone(&point.test);

@@ -6,11 +6,11 @@ use std::path::{Path, PathBuf};
 
 use nix::unistd::{AccessFlags, access};
 
+use super::compare;
 use super::emulator::Emulator;
 use super::environment::{Place, Surroundings};
 use super::plan::{self, Point};
 use super::supervisor::{self, End, Job, Report};
-use super::{compare, mounts};
 use crate::context::Context;
 use crate::error::{Error, Result, SuiteFailure};
 use crate::process::Status;
@@ -40,9 +40,7 @@ pub(super) struct Programs {
 
 /// Runs the test. `Ok` means that it passed.
 pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
-    let Some(programs) = &shared.programs else {
-        return Err(Error::Setup("trials that are listed cannot be run".to_owned()));
-    };
+    let programs = shared.programs()?;
     let env = ctx.env();
     let reference = match plan::find_reference(point, env)? {
         Ok(reference) => reference,
@@ -53,14 +51,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     access(&test.path, AccessFlags::X_OK)
         .map_err(Error::os(format!("execute {} (is it executable?)", test.path.display())))?;
     let (dir, sock_dir) = (ctx.scratch().dir(), ctx.scratch().sock_dir()?);
-    let place = Place {
-        format: &point.format,
-        protocol: &point.protocol,
-        emulator: programs.emulator.program(shows_clock(&expected)),
-        test_dir: dir,
-        sock_dir,
-        python: &programs.python,
-    };
+    let place = programs.place(point, &expected, dir, sock_dir);
     let base = test.base_name();
     let output = dir.join(format!("{base}.out.bad"));
     let interpreter = test.source.python.then(|| programs.python.clone().into_os_string());
@@ -73,7 +64,6 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
         limit: ctx.deadline().remaining(),
     };
     let report = supervisor::run(&job)?;
-    mounts::release(&[dir, sock_dir]);
     tell_of_leftovers(point, &report);
     let actual = fs::read(&output).map_err(Error::io(format!("read {}", output.display())))?;
     let differs = || {
@@ -111,7 +101,33 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     failed(None, false, Some(mismatch))
 }
 
+impl Programs {
+    /// What a test is told, besides what all are told.
+    pub(super) fn place<'a>(
+        &'a self,
+        point: &'a Point,
+        reference: &[u8],
+        test_dir: &'a Path,
+        sock_dir: &'a Path,
+    ) -> Place<'a> {
+        Place {
+            format: &point.format,
+            protocol: &point.protocol,
+            emulator: self.emulator.program(shows_clock(reference)),
+            test_dir,
+            sock_dir,
+            python: &self.python,
+        }
+    }
+}
+
 impl Shared {
+    /// What runs besides the tests themselves.
+    pub(super) fn programs(&self) -> Result<&Programs> {
+        let missing = || Error::Setup("trials that are listed cannot be run".to_owned());
+        self.programs.as_ref().ok_or_else(missing)
+    }
+
     /// What was chosen by chance, and is needed to do the same again.
     fn hint(&self) -> String {
         format!("memory was filled with MALLOC_PERTURB_={}", self.surroundings.malloc_perturb)

@@ -6,6 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -19,6 +20,7 @@ use nix::unistd::{Pid, setsid};
 use super::{End, Report, descendants};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
+use crate::upstream::mounts;
 
 /// How long the processes that a test started get to end after it by themselves: a test need not
 /// wait for what it has told to end.
@@ -53,8 +55,14 @@ pub(super) fn supervise(args: &[OsString]) -> Result<()> {
         Err(error) => Some(End::NotStarted(error.to_string())),
     };
     let elapsed = start.elapsed();
+    let dirs = ["TEST_DIR", "SOCK_DIR"].map(|name| PathBuf::from(std::env::var_os(name).unwrap_or_default()));
     let Some(end) = end else {
         guard.clear();
+        mounts::release(&dirs);
+        // Nobody else is there to do it. What cannot be removed goes with the next run.
+        for dir in dirs.iter().filter(|dir| dir.is_absolute()) {
+            let _ = std::fs::remove_dir_all(dir);
+        }
         return Ok(());
     };
     let mut left_behind = Vec::new();
@@ -65,6 +73,7 @@ pub(super) fn supervise(args: &[OsString]) -> Result<()> {
         }
     }
     let unkillable = guard.clear();
+    mounts::release(&dirs);
     let report = Report { end, elapsed, left_behind, unkillable };
     let text = serde_json::to_vec(&report).map_err(|error| Error::Other(error.into()))?;
     let mut pipe = std::io::stdout().lock();
