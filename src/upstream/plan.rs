@@ -10,8 +10,9 @@ use super::runner::{self, Shared};
 use super::tree::Tree;
 use crate::context::Params;
 use crate::env::{Accel, TestEnv};
-use crate::error::{Error, Failure, Result};
+use crate::error::{Error, Result, SuiteFailure};
 use crate::harness::Plan;
+use crate::suite::{IMAGE_FORMATS, PROTOCOLS as PROTOCOL_NAMES};
 
 /// How long a test may take.
 const LIMIT: Duration = Duration::from_secs(600);
@@ -104,6 +105,10 @@ fn named(tree: &Tree, name: &str) -> Result<Option<Point>> {
     let mut parts = name.split("::");
     let (Some(test), Some(format)) = (parts.next(), parts.next()) else { return Ok(None) };
     let protocol = parts.next().unwrap_or("file");
+    let known = |name: &str, names: &[&str]| name != "generic" && names.contains(&name);
+    if !known(format, &IMAGE_FORMATS) || !known(protocol, &PROTOCOL_NAMES) {
+        return Ok(None);
+    }
     let Some(test) = discovery::find_one(tree, test)? else { return Ok(None) };
     let point = Point { test: Arc::new(test), format: format.to_owned(), protocol: protocol.to_owned() };
     // The name must be the one that the trial is listed under.
@@ -129,14 +134,24 @@ pub(super) fn plan(shared: &Arc<Shared>, env: &TestEnv, point: Point) -> Plan {
         file: shown(&test.path).into(),
         case: test.name.as_str().into(),
         params,
-        body: Arc::new(move |trial| {
-            runner::run(&shared, &point, trial.context()).map_err(|error: Error| Failure::new(error))
-        }),
+        body: Arc::new(move |trial| Ok(runner::run(&shared, &point, trial.context()).map_err(told)?)),
         limit: LIMIT,
         groups: test.source.groups.clone(),
         serial: test.source.resources.clone(),
         known_failure: None,
         skip,
+    }
+}
+
+/// Where in the harness an error was met says nothing about the test.
+fn told(error: Error) -> Error {
+    match error {
+        Error::Skip(_) | Error::Suite(_) => error,
+        other => Error::Suite(Box::new(SuiteFailure {
+            problem: Some(other.to_string()),
+            is_error: true,
+            output: None,
+        })),
     }
 }
 

@@ -77,7 +77,7 @@ fn ask(surroundings: &Surroundings, env: &TestEnv, program: &Path) -> Result<Pat
     }
     let output = command.run(
         Capture::Apart,
-        Deadline::after(env.timeout_scale().scale_plain(LIMIT)),
+        Deadline::after(env.timeout_scale().scale_plain(LIMIT).max(LIMIT)),
         &Registry::new(),
     )?;
     if output.success() {

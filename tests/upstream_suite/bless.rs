@@ -8,7 +8,7 @@ use crate::suite::Suite;
 fn blessing_writes_the_reference_that_was_compared() {
     let suite = Suite::new();
     let ran = suite.run(&["--exact", "009::raw", "002::raw"], &[("IOTESTS_BLESS", "1")]);
-    assert_eq!(ran.results(), ["002::raw: ok", "009::raw: ok"], "{}", ran.stdout);
+    assert_eq!(ran.results(), ["009::raw: ok", "002::raw: ok"], "{}", ran.stdout);
     ran.notes("blessed ").notes("002.out (002::raw)");
     assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthis of raw\n");
     assert_eq!(fs::read(suite.file("009.out")).unwrap(), b"caf\xe9\n");
