@@ -28,7 +28,7 @@ pub(super) const MARKERS: Command = Command {
         let file = call.text(0);
         let size =
             size(call.text(1)).ok_or_else(|| Error::assertion(format!("{:?}: {EXPECTED}", call.text(1))))?;
-        create_image(file, size).map_err(Error::io(format!("create {file}")))?;
+        create_image(file, size)?;
         Ok(Done::default())
     },
     ..Command::BASE
