@@ -86,8 +86,6 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             }
         }
     }
-    // Servers that the case had run until its end.
-    ctx.end_owned();
     if !ctx.registry().is_empty() {
         ctx.registry().kill_all();
         if problems.is_empty() {
@@ -200,7 +198,9 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     thread::Builder::new()
         .name(plan.name.clone())
         .spawn(move || {
-            let result = panics::catch(move || body(&mut Test::with_context(own)));
+            let result = panics::catch(|| body(&mut Test::with_context(Arc::clone(&own))));
+            // Here and not on the worker's thread: with this one the kernel ends its children.
+            own.end_owned();
             let _ = sender.send(result);
         })
         .map_err(Error::io("start a thread for the trial"))?;
