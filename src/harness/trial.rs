@@ -79,8 +79,6 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             }
         }
     }
-    // Servers that the case had run until its end.
-    ctx.end_owned();
     if !ctx.registry().is_empty() {
         ctx.registry().kill_all();
         if problems.is_empty() {
@@ -193,8 +191,12 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     thread::Builder::new()
         .name(plan.name.clone())
         .spawn(move || {
-            let result = panics::catch(move || body(&mut Test::with_context(own)));
-            let _ = sender.send(result);
+            let result = panics::catch(|| body(&mut Test::with_context(Arc::clone(&own))));
+            // Servers that the case had run until its end. They die with this thread, so they are
+            // ended on it.
+            let ended = panics::catch(|| own.end_owned());
+            drop(own);
+            let _ = sender.send(result.and_then(|result| ended.map(|()| result)));
         })
         .map_err(Error::io("start a thread for the trial"))?;
     if let Some(result) = in_time(&receiver, ctx) {
