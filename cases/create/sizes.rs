@@ -38,7 +38,10 @@ fn odd_sizes(t: &mut Test) -> TestResult {
     for size in [513, 1_000_001, 33_554_433] {
         let image = create(t, size)?;
         let got = t.image_size(&image)?;
-        t.assert(got >= size && got % 512 == 0, format!("{size} bytes become {got}, whole sectors and not fewer"))?;
+        t.assert(
+            got >= size && got % 512 == 0,
+            format!("{size} bytes become {got}, whole sectors and not fewer"),
+        )?;
     }
     Ok(())
 }

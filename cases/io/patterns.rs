@@ -74,11 +74,16 @@ fn vectors(t: &mut Test) -> TestResult {
 fn asynchronous(t: &mut Test) -> TestResult {
     let image = image(t)?;
     t.qemu_io([
-        "-c", "aio_write -P 0x91 0 1M",
-        "-c", "aio_write -P 0x92 1M 1M",
-        "-c", "aio_write -z 2M 1M",
-        "-c", "aio_write -P 0x93 3M 1M",
-        "-c", "aio_flush",
+        "-c",
+        "aio_write -P 0x91 0 1M",
+        "-c",
+        "aio_write -P 0x92 1M 1M",
+        "-c",
+        "aio_write -z 2M 1M",
+        "-c",
+        "aio_write -P 0x93 3M 1M",
+        "-c",
+        "aio_flush",
         &image,
     ])?;
     for (byte, offset) in [(0x91, "0"), (0x92, "1M"), (0, "2M"), (0x93, "3M")] {

@@ -7,6 +7,7 @@ use super::Project;
 use super::diff;
 use super::outcome::{Problem, Report};
 use super::reference::Mismatch;
+use crate::error::Error;
 
 /// Lines of a diff that are told.
 const DIFF_LINES: usize = 200;
@@ -102,10 +103,12 @@ fn command(scene: &Scene<'_>) -> String {
 
 fn describe(problem: &Problem, project: &Project, color: bool) -> String {
     match problem {
+        Problem::Case(failure) if matches!(failure.error, Error::Script { .. }) => failure.error.to_string(),
         Problem::Case(failure) => {
             let file = project.show(failure.location.file());
             format!("{file}:{}: {}", failure.location.line(), failure.error)
         }
+        Problem::Suite { text, .. } => text.clone(),
         Problem::Panic(panic) => {
             let place = panic.location.as_ref();
             let place =

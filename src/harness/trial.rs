@@ -15,7 +15,7 @@ use super::reference::{self, Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
-use crate::error::{Error, Result, TestResult};
+use crate::error::{Error, Result, SuiteFailure, TestResult};
 use crate::suite::Body;
 use crate::test::Test;
 
@@ -66,6 +66,13 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         End::Returned(Ok(())) => {}
         End::Returned(Err(failure)) => match failure.error {
             Error::Skip(reason) => skipped = Some(reason),
+            Error::Suite(failure) => {
+                let SuiteFailure { problem, is_error, output } = *failure;
+                problems.extend(problem.map(|text| Problem::Suite { text, is_error }));
+                let differs =
+                    output.map(|(path, expected, actual)| Mismatch::Differs { path, expected, actual });
+                problems.extend(differs.map(Problem::Reference));
+            }
             _ => problems.push(Problem::Case(failure)),
         },
         End::Panicked(panic) => problems.push(Problem::Panic(panic)),
