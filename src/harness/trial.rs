@@ -199,9 +199,11 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
         .name(plan.name.clone())
         .spawn(move || {
             let result = panics::catch(|| body(&mut Test::with_context(Arc::clone(&own))));
-            // Here and not on the worker's thread: with this one the kernel ends its children.
-            own.end_owned();
-            let _ = sender.send(result);
+            // Servers that the case had run until its end. They die with this thread, so they are
+            // ended on it.
+            let ended = panics::catch(|| own.end_owned());
+            drop(own);
+            let _ = sender.send(result.and_then(|result| ended.map(|()| result)));
         })
         .map_err(Error::io("start a thread for the trial"))?;
     if let Some(result) = in_time(&receiver, ctx) {
