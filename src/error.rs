@@ -45,12 +45,14 @@ pub enum Error {
     Qmp(#[from] QmpError),
 
     /// The monitor connection broke or carried something that is not QMP.
-    #[error("{peer}: {problem}{}", indented("last messages", .transcript))]
+    #[error("{peer} {problem}{}", indented("last messages", .transcript))]
     Monitor {
         /// Who was at the other end, such as `QEMU` or `qemu-storage-daemon`.
         peer: String,
         /// What went wrong.
         problem: String,
+        /// Whether the other end closed it.
+        closed: bool,
         /// The last lines that were exchanged.
         transcript: String,
     },
@@ -67,7 +69,7 @@ pub enum Error {
     },
 
     /// QEMU or a daemon ended when it should not have.
-    #[error("{program} {}: {status}\ncommand: {command}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its output", .log))]
+    #[error("{program} {}: {status}\ncommand: {command}{}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its monitor", .monitor), indented("its output", .log))]
     Died {
         /// Short name of the program.
         program: String,
@@ -77,6 +79,8 @@ pub enum Error {
         status: Status,
         /// The command line, quoted for a shell.
         command: String,
+        /// What its monitor was doing and had last said, if it was in use.
+        monitor: String,
         /// What it had printed.
         log: String,
     },
@@ -92,6 +96,21 @@ pub enum Error {
         column: usize,
         /// What is wrong and what was expected.
         message: String,
+    },
+
+    /// A line of a script case failed.
+    #[error("{}:{line}:{column}: {error}\n\n{script}", .path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What went wrong.
+        error: Box<Error>,
+        /// The script up to this line.
+        script: String,
     },
 
     /// An environment variable has a value that is not allowed.
@@ -175,6 +194,7 @@ impl Error {
     pub fn is_failure(&self) -> bool {
         match self {
             Self::Assertion(_) => true,
+            Self::Script { error, .. } => error.is_failure(),
             Self::Suite(failure) => !failure.is_error,
             _ => false,
         }
@@ -212,6 +232,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.error, Error::Script { .. }) {
+            // It names the line of the script, which is the one to look at.
+            return fmt::Display::fmt(&self.error, f);
+        }
         write!(f, "{}:{}: {}", self.location.file(), self.location.line(), self.error)
     }
 }

@@ -14,6 +14,7 @@ pub mod prelude;
 pub mod process;
 pub mod qmp;
 pub mod register;
+pub mod script;
 pub mod suite;
 pub mod test;
 pub mod tools;

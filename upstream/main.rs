@@ -3,10 +3,9 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    iotests::upstream::main(iotests::harness::Project::new(
+    iotests::upstream::main(iotests::harness::Project::without_cases(
         env!("CARGO_MANIFEST_DIR"),
         env!("CARGO_CRATE_NAME"),
         option_env!("CARGO_TARGET_TMPDIR"),
-        &[],
     ))
 }

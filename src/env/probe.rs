@@ -172,6 +172,17 @@ impl<'e> Capabilities<'e> {
         )
     }
 
+    /// Whether the schema has something at this path ([`Schema::has`]). Each answer is kept by
+    /// itself, for reading the whole schema takes longer than anything else here.
+    pub fn has_feature(self, path: &str) -> Result<bool> {
+        if let Some(Ok(schema)) = self.probes.schema.get() {
+            return Ok(schema.has(path));
+        }
+        let mut probe = Probe::new(ToolKind::Qemu, "qemu-feature");
+        probe.arguments.push(path.to_owned());
+        self.remember(self.env.tool(probe.kind)?, &probe, |_| true, |_| Ok(self.schema()?.has(path)))
+    }
+
     /// The formats and protocols that qemu-img knows.
     pub fn image_formats(self) -> Result<&'e [String]> {
         Ok(&self.image_tool()?.formats)
@@ -251,6 +262,7 @@ impl<'e> Capabilities<'e> {
         self.know(cell, probe, Support::works, ask)
     }
 
+    /// What is in `cell`, or else on disk, or else what asking brings.
     fn know<T: Serialize + DeserializeOwned>(
         self,
         cell: &'e Known<T>,
@@ -260,20 +272,28 @@ impl<'e> Capabilities<'e> {
     ) -> Result<&'e T> {
         let find_out = || {
             let tool = self.env.tool(probe.kind).map_err(|error| error.to_string())?;
-            let limit = self.env.timeout_scale().scale_plain(probe.limit);
-            let key = Key {
-                topic: probe.topic,
-                program: &tool.program,
-                arguments: &probe.arguments,
-                module_dirs: &self.env.module_dirs(tool),
-            };
-            let ask = || ask(tool, Deadline::after(limit));
-            self.probes
-                .cache
-                .answer(&key, limit, worth_keeping, ask)
-                .map_err(|problem| unusable(probe.kind, tool, &problem))
+            let answer = self.remember(tool, &probe, worth_keeping, |deadline| ask(tool, deadline));
+            answer.map_err(|problem| unusable(probe.kind, tool, &problem))
         };
         cell.get_or_init(find_out).as_ref().map_err(|text| Error::Setup(text.clone()))
+    }
+
+    /// What is on disk, or else what asking brings.
+    fn remember<T: Serialize + DeserializeOwned, E>(
+        self,
+        tool: &Tool,
+        probe: &Probe<'_>,
+        worth_keeping: impl FnOnce(&T) -> bool,
+        ask: impl FnOnce(Deadline) -> std::result::Result<T, E>,
+    ) -> std::result::Result<T, E> {
+        let limit = self.env.timeout_scale().scale_plain(probe.limit);
+        let key = Key {
+            topic: probe.topic,
+            program: &tool.program,
+            arguments: &probe.arguments,
+            module_dirs: &self.env.module_dirs(tool),
+        };
+        self.probes.cache.answer(&key, limit, worth_keeping, || ask(Deadline::after(limit)))
     }
 
     /// Creates an image in a directory of its own and removes it. A refusal is the text after the

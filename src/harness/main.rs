@@ -14,6 +14,7 @@ use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
 use crate::env::{Listing, TestEnv};
 use crate::error::{Error, Result};
+use crate::script;
 use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
 
 /// Exit status when nothing was run because of a mistake in the project or its environment.
@@ -44,6 +45,9 @@ pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
 
 fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
     none_of(environment(&env))?;
+    if let Some(path) = env.new_case() {
+        return new_case(&project, path).map_err(|error| vec![error]);
+    }
     let suites = suites(&project, args)?;
     none_of(declarations(&suites))?;
     match env.listing() {
@@ -74,6 +78,14 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     conclude(project, args, env, plans).map_err(|error| vec![error])
 }
 
+/// Writes the skeleton of a script case.
+fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
+    let file = script::create(&project.case_dir(), path)?;
+    eprintln!("wrote {}: edit it, then write its reference with", project.show(file));
+    eprintln!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target());
+    Ok(ExitCode::SUCCESS)
+}
+
 /// Lists or runs what is planned, and reports it.
 pub(crate) fn conclude(
     project: Project,
@@ -95,8 +107,7 @@ pub(crate) fn conclude(
         return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
     }
     if args.is_parallel() {
-        // What takes longest starts first; what never ran may take long.
-        plans.sort_by_key(|plan| std::cmp::Reverse(history.duration(&plan.name)));
+        history.longest_first(&mut plans, |plan| &plan.name);
     }
     let color = colored(args, &env);
     let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
@@ -114,8 +125,7 @@ pub(crate) fn conclude(
         eprintln!("iotests: {error}");
         code = ExitCode::FAILURE;
     }
-    // A case that was left behind holds on to the run, which would keep this from being dropped.
-    run.dir.remove();
+    run.stop_here_if_stopping();
     Ok(code)
 }
 
@@ -152,16 +162,25 @@ pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
 
 /// The suites to look at: all of them, or those that may hold the trials that are asked for.
 fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
+    if args.exact_names().is_none() {
+        let new = project.new_cases().map_err(|error| vec![error])?;
+        none_of(
+            new.iter()
+                .map(|file| Error::Setup(format!("{file} is new: run this again, and it is built in")))
+                .collect(),
+        )?;
+    }
     let sources = discovery::sources(project);
     let found = match args.exact_names() {
         Some(names) => discovery::holding(&sources, &names),
         None => discovery::all(&sources),
     };
-    let suites = found.map_err(|error| vec![error])?;
+    let suites = found?;
     if suites.is_empty() && args.exact_names().is_none() {
         return Err(vec![Error::Setup(format!(
-            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`",
-            project.root().join("cases").display()
+            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`, \
+             or write a script with IOTESTS_NEW=topic/name",
+            project.case_dir().display()
         ))]);
     }
     Ok(suites)
@@ -172,7 +191,8 @@ fn declarations(suites: &[Loaded]) -> Vec<Error> {
         let file = loaded.file.clone();
         mistakes(&loaded.suite).into_iter().map(move |mistake| Error::Setup(format!("{file}: {mistake}")))
     };
-    suites.iter().flat_map(told).chain(discovery::clashes(suites)).collect()
+    let clashes = discovery::clashes(suites);
+    discovery::bad_names(suites).into_iter().chain(suites.iter().flat_map(told)).chain(clashes).collect()
 }
 
 fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<Error> {

@@ -152,22 +152,22 @@ pub(super) fn declared_formats([suite, own]: [&Declaration; 2]) -> Vec<String> {
     all
 }
 
-/// The protocols that IMGPROTO names; without it, those that are declared, where `generic` adds
-/// nothing to `file`.
+/// The protocols that IMGPROTO names, supported or not; without it, those that are declared, where
+/// `generic` adds nothing to `file`.
 fn protocols([suite, own]: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
     let asked = env.imgprotos();
     if !asked.is_empty() {
         return asked.to_vec();
     }
     let declared = if own.protocols.is_empty() { &suite.protocols } else { &own.protocols };
-    let mut named: Vec<_> = declared
-        .iter()
-        .map(|name| if name == "generic" { "file" } else { name })
-        .filter(|name| {
-            suite.protocols.is_empty() || suite.protocols.iter().any(|one| one == name || one == "generic")
-        })
-        .map(str::to_owned)
-        .collect();
+    let fits = |declared: &Declaration, name: &str| {
+        let listed = |list: &[String]| list.iter().any(|one| one == name || one == "generic");
+        (declared.protocols.is_empty() || listed(&declared.protocols))
+            && !declared.unsupported_protocols.iter().any(|one| one == name)
+    };
+    let mut named: Vec<_> =
+        declared.iter().map(|name| if name == "generic" { "file" } else { name }.to_owned()).collect();
+    named.retain(|name| fits(suite, name) && fits(own, name));
     named.dedup();
     if named.is_empty() { vec!["file".to_owned()] } else { named }
 }

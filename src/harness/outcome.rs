@@ -77,7 +77,9 @@ pub(super) enum Problem {
     TimedOut {
         /// Its limit.
         limit: Duration,
-        /// Whether it ended at all, once its children were gone.
+        /// The children that were killed then.
+        killed: Vec<String>,
+        /// Whether it ended at all, once they were gone.
         ended: bool,
     },
     /// Something was found where no error could be returned.

@@ -38,6 +38,10 @@ impl Message {
 /// The typed error of a reply to `command`; `None` if it is a `return`.
 pub fn error_of(command: &str, reply: &Value) -> Option<QmpError> {
     let error = reply.get("error")?;
-    let text = |key| error.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Some(QmpError { command: command.to_owned(), class: text("class"), desc: text("desc") })
+    let text = |key| error.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(QmpError {
+        command: command.to_owned(),
+        class: text("class").unwrap_or_else(|| "no class".to_owned()),
+        desc: text("desc").unwrap_or_else(|| error.to_string()),
+    })
 }

@@ -24,7 +24,7 @@ fn fails(t: &mut Test) -> TestResult {
 }
 
 fn refused(t: &mut Test) -> TestResult {
-    t.qemu_img(["info", "--no-such-option"])?;
+    t.qemu_img(["info", "/no/such/image"])?;
     Ok(())
 }
 
