@@ -37,6 +37,15 @@ pub(super) fn find(
     Ok(if path.is_file() { Ok(path) } else { Err(path) })
 }
 
+/// Whether some reference may hold for a test, as far as can be told without asking QEMU.
+pub(super) fn may_exist(test: &Path, nocache: bool, format: &str) -> bool {
+    let is_file = |ending: &str| PathBuf::from(format!("{}{ending}", test.display())).is_file();
+    is_file(".out")
+        || is_file(&format!(".out.{format}"))
+        || (nocache && is_file(".out.nocache"))
+        || has_machine_reference(test)
+}
+
 fn has_machine_reference(test: &Path) -> bool {
     let (Some(dir), Some(name)) = (test.parent(), test.file_name().and_then(|name| name.to_str())) else {
         return false;
@@ -64,6 +73,7 @@ mod tests {
                 .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
         };
         assert_eq!(look(true, "raw"), Err(dir.path().join("051.out")));
+        assert!(!may_exist(&test, true, "raw"));
         for name in ["051.out", "051.pc.out", "051.out.qcow2", "051.out.nocache"] {
             std::fs::write(dir.path().join(name), "").expect("file");
             assert_eq!(look(true, "qcow2").expect("a reference"), name);
@@ -78,5 +88,6 @@ mod tests {
         std::fs::write(dir.path().join("051.out"), "").expect("file");
         let found = find(&dir.path().join("051"), false, "raw", || panic!("asked for the machine"));
         assert!(found.expect("a look").is_ok());
+        assert!(may_exist(&dir.path().join("051"), false, "raw"));
     }
 }

@@ -44,7 +44,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     let env = ctx.env();
     let reference = match plan::find_reference(point, env)? {
         Ok(reference) => reference,
-        Err(_) => return Err(Error::Skip(plan::no_reference(point, env)?.unwrap_or_default())),
+        Err(_) => return Err(Error::Skip(plan::no_reference(point))),
     };
     let expected = fs::read(&reference).map_err(Error::io(format!("read {}", reference.display())))?;
     let test = &point.test;
