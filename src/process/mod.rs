@@ -1,5 +1,6 @@
 //! Children that cannot outlive their trial and waits that cannot outlive their deadline.
 
+mod capture;
 mod child;
 mod command;
 mod deadline;
@@ -7,8 +8,9 @@ mod output;
 mod ready;
 mod registry;
 
+pub use capture::Capture;
 pub use child::Child;
-pub use command::{Capture, Cmd, Stream};
+pub use command::{Cmd, Stream};
 pub use deadline::Deadline;
 pub use output::{Output, Status};
 pub use ready::{PidFileWatch, Ready};

@@ -32,6 +32,15 @@ impl Vm {
         self.hmp(&format!("qemu-io {drive} \"{command}\""))
     }
 
+    /// As [`Vm::hmp_qemu_io`], command and reply logged
+    /// (`iotests.py: VM.hmp_qemu_io(use_log=True)`).
+    ///
+    /// # Errors
+    /// Those of [`Vm::qmp`].
+    pub fn hmp_qemu_io_log(&mut self, drive: &str, command: &str) -> Result<Value> {
+        self.hmp_log(&format!("qemu-io {drive} \"{command}\""))
+    }
+
     /// As [`Vm::hmp_qemu_io`], where the monitor must not object: to a drive that it does not know,
     /// say, or one that another user keeps from being written to. The seed cannot tell.
     ///
