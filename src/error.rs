@@ -137,6 +137,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A test of QEMU's own suite failed.
+    #[error("{0}")]
+    Suite(Box<SuiteFailure>),
+
     /// Anything else a case's `?` may bring.
     #[error(transparent)]
     Other(Box<dyn StdError + Send + Sync>),
@@ -152,6 +156,19 @@ pub struct QmpError {
     pub class: String,
     /// QEMU's own words.
     pub desc: String,
+}
+
+/// How a test of QEMU's own suite failed. It tells all there is to tell: where in the harness it was
+/// noticed does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problem.as_deref().unwrap_or("the output differs from its reference"))]
+pub struct SuiteFailure {
+    /// What went wrong, unless it is the output alone.
+    pub problem: Option<String>,
+    /// Whether that is an error, such as a crash or a time-out, and no mere failure.
+    pub is_error: bool,
+    /// The reference, what it says, and what was printed, where they differ.
+    pub output: Option<(PathBuf, String, String)>,
 }
 
 impl Error {
@@ -178,6 +195,7 @@ impl Error {
         match self {
             Self::Assertion(_) => true,
             Self::Script { error, .. } => error.is_failure(),
+            Self::Suite(failure) => !failure.is_error,
             _ => false,
         }
     }

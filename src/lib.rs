@@ -18,5 +18,6 @@ pub mod script;
 pub mod suite;
 pub mod test;
 pub mod tools;
+pub mod upstream;
 pub mod value;
 pub mod vm;

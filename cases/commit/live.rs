@@ -97,8 +97,9 @@ fn busy(t: &mut Test) -> TestResult {
     let [base, _mid, top] = chain(t)?;
     let mut vm = vm(t, &top)?;
     vm.cmd("block-commit", json!({ "job-id": "job0", "device": "drive0" }))?;
-    vm.drive_io("drive0", "write -P 0x51 512k 64k")?;
+    // Not before: QEMU may lose what is written while the job starts (up to 10.1).
     vm.event_wait("BLOCK_JOB_READY")?;
+    vm.drive_io("drive0", "write -P 0x51 512k 64k")?;
     vm.drive_io("drive0", "write -P 0x52 3M 64k")?;
     vm.cmd("job-complete", json!({ "id": "job0" }))?;
     vm.wait_until_completed("job0")?;

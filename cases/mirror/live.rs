@@ -151,8 +151,9 @@ fn writes_while_ready(t: &mut Test) -> TestResult {
         "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": "full",
     });
     vm.cmd("drive-mirror", arguments)?;
-    vm.drive_io("drive0", "write -P 0x05 0 64k")?;
+    // Not before: QEMU may lose what is written while the job starts (up to 10.1).
     vm.wait_ready("job0")?;
+    vm.drive_io("drive0", "write -P 0x05 0 64k")?;
     vm.drive_io("drive0", "write -P 0x06 1M 64k")?;
     vm.complete_ready_and_wait("job0")?;
     vm.drive_io("drive0", "write -P 0x07 3M 64k")?;

@@ -108,6 +108,7 @@ fn describe(problem: &Problem, project: &Project, color: bool) -> String {
             let file = project.show(failure.location.file());
             format!("{file}:{}: {}", failure.location.line(), failure.error)
         }
+        Problem::Suite { text, .. } => text.clone(),
         Problem::Panic(panic) => {
             let place = panic.location.as_ref();
             let place =

@@ -12,7 +12,7 @@ use super::history::History;
 use super::matrix::{self, Plan};
 use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
-use crate::env::TestEnv;
+use crate::env::{Listing, TestEnv};
 use crate::error::{Error, Result};
 use crate::script;
 use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
@@ -36,7 +36,8 @@ pub fn main(project: Project) -> ExitCode {
     start(project, &args, env).unwrap_or_else(|errors| refuse(&errors))
 }
 
-fn refuse(errors: &[Error]) -> ExitCode {
+/// Tells what is wrong with the project or its environment.
+pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
     for error in errors {
         eprintln!("iotests: {error}");
     }
@@ -51,9 +52,19 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let suites = suites(&project, args)?;
     none_of(declarations(&suites))?;
-    if env.listing().is_some() {
-        print!("{}", groups::listing(&suites));
-        return Ok(ExitCode::SUCCESS);
+    match env.listing() {
+        Some(Listing::Groups) => {
+            print!("{}", groups::listing(&suites));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Listing::Environment) => {
+            return Err(vec![Error::Variable {
+                name: "IOTESTS_LIST".to_owned(),
+                value: "environment".to_owned(),
+                expected: "groups, for cases have no environment of their own".to_owned(),
+            }]);
+        }
+        None => {}
     }
     if args.exact_names().is_none() {
         none_of(groups::unknown(env.groups(), &suites))?;
@@ -77,7 +88,13 @@ fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -> Result<ExitCode> {
+/// Lists or runs what is planned, and reports it.
+pub(crate) fn conclude(
+    project: Project,
+    args: &Args,
+    env: TestEnv,
+    mut plans: Vec<Plan>,
+) -> Result<ExitCode> {
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
     let history = History::read(&base);
     plans.retain(|plan| env.groups().selects(&plan.groups));
@@ -114,12 +131,13 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
     Ok(code)
 }
 
-fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
+/// An error if there are problems.
+pub(crate) fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// What the variables say that cannot be meant.
-fn environment(env: &TestEnv) -> Vec<Error> {
+pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
     let mut problems = Vec::new();
     if env.bless() && env.ci() {
         problems.push(Error::Setup(

@@ -64,6 +64,13 @@ impl Report {
 pub(super) enum Problem {
     /// The case ended with an error.
     Case(Failure),
+    /// A test of QEMU's own suite failed.
+    Suite {
+        /// What went wrong.
+        text: String,
+        /// Whether that is an error, and no mere failure.
+        is_error: bool,
+    },
     /// The case panicked.
     Panic(Panic),
     /// The case did not end by its deadline, and said nothing of its own about it.
@@ -94,6 +101,7 @@ impl Problem {
         match self {
             Self::Case(failure) => failure.error.is_failure(),
             Self::Late(error) => error.is_failure(),
+            Self::Suite { is_error, .. } => !is_error,
             // Rust's own assertions are panics.
             Self::Panic(_) | Self::Reference(_) | Self::Passed { .. } => true,
             Self::TimedOut { .. } | Self::Harness(_) => false,

@@ -49,6 +49,11 @@ impl Project {
         Self { root, built_at, target, work: built.join("iotests"), mark: mark.into(), cases }
     }
 
+    /// A target whose trials do not come from case files.
+    pub fn without_cases(root: &'static str, target: &'static str, tmp: Option<&'static str>) -> Self {
+        Self::new(root, target, tmp, "", &[])
+    }
+
     /// The directory of its `Cargo.toml`.
     pub fn root(&self) -> &Path {
         &self.root

@@ -15,7 +15,7 @@ use super::reference::{self, Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
-use crate::error::{Error, Result, TestResult};
+use crate::error::{Error, Result, SuiteFailure, TestResult};
 use crate::suite::Body;
 use crate::test::Test;
 
@@ -66,6 +66,13 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         End::Returned(Ok(())) => {}
         End::Returned(Err(failure)) => match failure.error {
             Error::Skip(reason) => skipped = Some(reason),
+            Error::Suite(failure) => {
+                let SuiteFailure { problem, is_error, output } = *failure;
+                problems.extend(problem.map(|text| Problem::Suite { text, is_error }));
+                let differs =
+                    output.map(|(path, expected, actual)| Mismatch::Differs { path, expected, actual });
+                problems.extend(differs.map(Problem::Reference));
+            }
             _ => problems.push(Problem::Case(failure)),
         },
         End::Panicked(panic) => problems.push(Problem::Panic(panic)),
@@ -79,8 +86,6 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             }
         }
     }
-    // Servers that the case had run until its end.
-    ctx.end_owned();
     if !ctx.registry().is_empty() {
         ctx.registry().kill_all();
         if problems.is_empty() {
@@ -193,11 +198,12 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     thread::Builder::new()
         .name(plan.name.clone())
         .spawn(move || {
-            let test_ctx = Arc::clone(&own);
-            let result = panics::catch(move || body(&mut Test::with_context(test_ctx)));
-            // On this thread, for its end is that of its children.
-            own.end_owned();
-            let _ = sender.send(result);
+            let result = panics::catch(|| body(&mut Test::with_context(Arc::clone(&own))));
+            // Servers that the case had run until its end. They die with this thread, so they are
+            // ended on it.
+            let ended = panics::catch(|| own.end_owned());
+            drop(own);
+            let _ = sender.send(result.and_then(|result| ended.map(|()| result)));
         })
         .map_err(Error::io("start a thread for the trial"))?;
     if let Some(result) = in_time(&receiver, ctx) {

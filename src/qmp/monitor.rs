@@ -15,6 +15,9 @@ use super::{Args, EventMatch};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 
+/// How many events are queued: a peer that sends them without end shall not fill the memory.
+const MOST_EVENTS: usize = 1 << 18;
+
 /// A negotiated monitor. Replies are matched with their command by id; events are queued in the
 /// order they came, from the first on, so that none is missed between a command and a wait.
 #[derive(Debug)]
@@ -236,6 +239,9 @@ impl Monitor {
     /// Queues an event; other messages that nobody waits for are fine or not.
     fn keep(&mut self, message: Message) -> Result<()> {
         match message {
+            Message::Event(_) if self.events.len() >= MOST_EVENTS => {
+                return Err(self.broken(&format!("sent more than {MOST_EVENTS} events that nobody asked for")));
+            }
             Message::Event(event) => self.events.push_back(event),
             // Late answer to a command whose wait was given up.
             Message::Reply { id: Some(_), .. } => {}

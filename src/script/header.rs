@@ -129,7 +129,7 @@ pub static KEYS: &[Key] = &[
         }
     }),
     key("groups", "GROUP...", "groups to select it by", |e, h, p| {
-        h.declaration.groups = labels(e, "group", p)
+        h.declaration.groups = labels(e, "group", p);
     }),
     key("serial", "RESOURCE...", "resources of the host that one trial at a time may use", |e, h, p| {
         h.declaration.serial = labels(e, "resource", p);

@@ -210,17 +210,10 @@ impl Vm {
     }
 
     /// Kills a QEMU that does not end when told to; hands back why.
-    fn abandon(&mut self, mut error: Error) -> Error {
+    fn abandon(&mut self, error: Error) -> Error {
         let Some(mut running) = self.running.take() else { return error };
-        match &mut error {
-            Error::Timeout { what, .. } => {
-                what.push_str(&format!(" (killed now): {}", running.process.child.command()));
-            }
-            Error::Monitor { problem, .. } => problem.push_str(" and went on running (killed now)"),
-            _ => {}
-        }
-        let error = running.process.with_output(error);
-        if let Ok(status) = running.process.child.kill() {
+        let error = running.process.kill_for(error);
+        if let Ok(Some(status)) = running.process.child.try_status() {
             self.note_end(running, status);
         }
         error

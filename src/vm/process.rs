@@ -38,12 +38,20 @@ impl Process {
             let monitor = if transcript.is_empty() { "" } else { problem };
             return self.died(launching, status, format!("{monitor}\n{transcript}").trim().to_owned());
         }
-        if !launching {
-            return error;
+        if launching { self.kill_for(error) } else { error }
+    }
+
+    /// Kills it, because of `error`, which then says so and has what QEMU printed.
+    pub(super) fn kill_for(&mut self, mut error: Error) -> Error {
+        if let Error::Timeout { what: why, last_seen: text, .. }
+        | Error::Monitor { problem: why, transcript: text, .. } = &mut error
+        {
+            why.push_str(&format!(" (killed now): {}", self.child.command()));
+            *text = format!("{text}\n{}", self.printed()).trim().to_owned();
         }
         // A failed kill changes nothing about why.
         let _ = self.child.kill();
-        self.with_output(error)
+        error
     }
 
     /// Waits for the end of a QEMU that no longer answers.
@@ -70,14 +78,6 @@ impl Process {
             monitor,
             log,
         }
-    }
-
-    /// The same error with what QEMU printed added.
-    pub(super) fn with_output(&self, mut error: Error) -> Error {
-        if let Error::Timeout { last_seen: text, .. } | Error::Monitor { transcript: text, .. } = &mut error {
-            *text = format!("{text}\n{}", self.printed()).trim().to_owned();
-        }
-        error
     }
 
     /// Whether valgrind found errors.

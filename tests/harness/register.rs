@@ -58,7 +58,8 @@ fn files_whose_names_are_alike_live_together() {
 fn names_that_would_not_do_in_trial_names_are_refused() {
     let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
     let (built, said) = build("bad-names", &[("cases/two words.rs", case), ("cases/dotted.raw.rs", case)]);
-    let ran = Command::new(built.expect(&said)).output().unwrap();
+    // The root is the one it was built in.
+    let ran = Command::new(built.expect(&said)).env_remove("CARGO_MANIFEST_DIR").output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
     let said = String::from_utf8(ran.stderr).unwrap();
     for file in ["two words", "dotted.raw"] {
@@ -69,7 +70,8 @@ fn names_that_would_not_do_in_trial_names_are_refused() {
 #[test]
 fn a_project_without_cases_says_so() {
     let (built, said) = build("no-cases", &[]);
-    let ran = Command::new(built.expect(&said)).output().unwrap();
+    // The root is the one it was built in.
+    let ran = Command::new(built.expect(&said)).env_remove("CARGO_MANIFEST_DIR").output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
     let said = String::from_utf8(ran.stderr).unwrap();
     assert!(
