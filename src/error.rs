@@ -98,6 +98,21 @@ pub enum Error {
         message: String,
     },
 
+    /// A line of a script case failed.
+    #[error("{}:{line}:{column}: {error}\n\n{script}", .path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What went wrong.
+        error: Box<Error>,
+        /// The script up to this line.
+        script: String,
+    },
+
     /// An environment variable has a value that is not allowed.
     #[error("environment variable {name} is {value:?}: expected {expected}")]
     Variable {
@@ -122,6 +137,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A test of QEMU's own suite failed.
+    #[error("{0}")]
+    Suite(Box<SuiteFailure>),
+
     /// Anything else a case's `?` may bring.
     #[error(transparent)]
     Other(Box<dyn StdError + Send + Sync>),
@@ -137,6 +156,19 @@ pub struct QmpError {
     pub class: String,
     /// QEMU's own words.
     pub desc: String,
+}
+
+/// How a test of QEMU's own suite failed. It tells all there is to tell: where in the harness it was
+/// noticed does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problem.as_deref().unwrap_or("the output differs from its reference"))]
+pub struct SuiteFailure {
+    /// What went wrong, unless it is the output alone.
+    pub problem: Option<String>,
+    /// Whether that is an error, such as a crash or a time-out, and no mere failure.
+    pub is_error: bool,
+    /// The reference, what it says, and what was printed, where they differ.
+    pub output: Option<(PathBuf, String, String)>,
 }
 
 impl Error {
@@ -160,7 +192,12 @@ impl Error {
     /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Assertion(_))
+        match self {
+            Self::Assertion(_) => true,
+            Self::Script { error, .. } => error.is_failure(),
+            Self::Suite(failure) => !failure.is_error,
+            _ => false,
+        }
     }
 }
 
@@ -195,6 +232,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.error, Error::Script { .. }) {
+            // It names the line of the script, which is the one to look at.
+            return fmt::Display::fmt(&self.error, f);
+        }
         write!(f, "{}:{}: {}", self.location.file(), self.location.line(), self.error)
     }
 }

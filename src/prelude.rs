@@ -9,7 +9,7 @@ pub use crate::error::{Error, Result, TestResult, Unchecked};
 pub use crate::filter::Filter;
 pub use crate::process::{Output, Status};
 pub use crate::qmp::{EventMatch, Wait};
-pub use crate::suite::{Declare, Requirement, Suite};
+pub use crate::suite::{Declare, Fixture, Requirement, Suite};
 pub use crate::test::Test;
 pub use crate::tools::InfoLog;
 pub use crate::vm::{Drive, RunJob, Vm};

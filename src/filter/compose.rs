@@ -16,8 +16,9 @@ type TextFilter = dyn for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync;
 
 /// A filter for text and for QMP messages alike: what logging takes a list of.
 ///
-/// A text filter changes every string of a QMP message, so that the seed's pairs (`filter_testfiles` and
-/// `filter_qmp_testfiles`) are one filter here. A QMP filter leaves text alone.
+/// A text filter changes every string of a QMP message, so that the seed's pairs
+/// (`filter_testfiles` and `filter_qmp_testfiles`) are one filter here. A QMP filter leaves text
+/// alone.
 ///
 /// ```
 /// use iotests::filter::{Filter, Paths};
@@ -63,7 +64,8 @@ impl Filter {
         Self::text(move |text| Cow::Owned(filter_img_info(text, &filename, &imgfmt, &paths)))
     }
 
-    /// Drops child nodes from the output of `qemu-img info`: see [`drop_child_info`](super::drop_child_info).
+    /// Drops child nodes from the output of `qemu-img info`: see
+    /// [`drop_child_info`](super::drop_child_info).
     pub fn drop_child_info() -> Self {
         Self::text(super::image::drop_child_info)
     }
@@ -88,7 +90,8 @@ impl Filter {
         Self::text(text::filter_virtio_scsi)
     }
 
-    /// Hides made-up node names: see [`filter_generated_node_ids`](super::filter_generated_node_ids).
+    /// Hides made-up node names: see
+    /// [`filter_generated_node_ids`](super::filter_generated_node_ids).
     pub fn generated_node_ids() -> Self {
         Self::text(text::filter_generated_node_ids)
     }
@@ -105,7 +108,8 @@ impl Filter {
 
     /// Hides the time of an event: see [`filter_qmp_event`].
     ///
-    /// As in the seed, what comes out is logged with its keys sorted, even where it went in ordered.
+    /// As in the seed, what comes out is logged with its keys sorted, even where it went in
+    /// ordered.
     pub fn qmp_event() -> Self {
         Self(Kind::Event)
     }

@@ -18,12 +18,13 @@ fn is_host_size(line: &str) -> bool {
     line.contains("disk size") || line.contains("actual-size")
 }
 
-/// Makes the output of `qemu-img info` the same on every run and for every format (`iotests.py: filter_img_info`).
+/// Makes the output of `qemu-img info` the same on every run and for every format (`iotests.py:
+/// filter_img_info`).
 ///
-/// Lines with a size on disk go. In the others, in this order, `filename` becomes `TEST_IMG`, scratch files and the
-/// format are hidden as by [`filter_testfiles`](super::filter_testfiles) and [`filter_imgfmt`], and so are LUKS iteration
-/// counts, UUIDs, VMDK content ids and the compression type. QEMU 8.0 and later describe child nodes as well: see
-/// [`drop_child_info`].
+/// Lines with a size on disk go. In the others, in this order, `filename` becomes `TEST_IMG`,
+/// scratch files and the format are hidden as by [`filter_testfiles`](super::filter_testfiles) and
+/// [`filter_imgfmt`], and so are LUKS iteration counts, UUIDs, VMDK content ids and the compression
+/// type. QEMU 8.0 and later describe child nodes as well: see [`drop_child_info`].
 pub fn filter_img_info(output: &str, filename: &str, imgfmt: &str, paths: &Paths) -> String {
     static ITERS: LazyLock<Regex> = LazyLock::new(|| pattern("iters: [0-9]+"));
     static UUID: LazyLock<Regex> = LazyLock::new(|| pattern("uuid: [-a-f0-9]+"));
@@ -49,11 +50,11 @@ pub fn filter_img_info(output: &str, filename: &str, imgfmt: &str, paths: &Paths
     filtered
 }
 
-/// Drops the `Child node '/…'` sections that `qemu-img info` prints since QEMU 8.0 (`filter_img_info` of later upstream
-/// versions, with `drop_child_info`).
+/// Drops the `Child node '/…'` sections that `qemu-img info` prints since QEMU 8.0
+/// (`filter_img_info` of later upstream versions, with `drop_child_info`).
 ///
-/// A section is its heading and the indented lines after it. Meant to run before [`filter_img_info`]; lines that one drops
-/// anyway do not end a section.
+/// A section is its heading and the indented lines after it. Meant to run before
+/// [`filter_img_info`]; lines that one drops anyway do not end a section.
 pub fn drop_child_info(output: &str) -> Cow<'_, str> {
     if !output.contains("Child node '/") {
         return Cow::Borrowed(output);

@@ -43,15 +43,17 @@ impl Prefixes {
 /// Makes the paths of scratch files the same on every run: `TEST_DIR/PID-` and `SOCK_DIR/PID-`
 /// (`iotests.py: filter_testfiles`).
 ///
-/// Only files of this trial are known by their number; where both directories are one, all is `TEST_DIR`.
+/// Only files of this trial are known by their number; where both directories are one, all is
+/// `TEST_DIR`.
 pub fn filter_testfiles<'a>(text: &'a str, paths: &Paths) -> Cow<'a, str> {
     paths.prefixes().hide(text)
 }
 
 /// The test directory becomes `TEST_DIR` wherever it stands (`iotests.py: filter_test_dir`).
 ///
-/// The directory is read as a regular expression, so a `.` in it is any character: references made by the seed depend on
-/// that. One that is no regular expression is taken literally.
+/// The directory is read as a regular expression, so a `.` in it is any character: references made
+/// by the seed depend on that. One that is no regular expression, or matches nothing at all, is
+/// taken literally.
 pub fn filter_test_dir<'a>(text: &'a str, test_dir: &str) -> Cow<'a, str> {
     TestDir::new(test_dir).hide(text)
 }
@@ -67,7 +69,7 @@ impl TestDir {
     pub(super) fn new(test_dir: &str) -> Self {
         let literal = regex::escape(test_dir) == test_dir;
         match Regex::new(test_dir) {
-            Ok(pattern) if !literal => Self::Pattern(pattern),
+            Ok(pattern) if !literal && !pattern.is_match("") => Self::Pattern(pattern),
             _ => Self::Literal(test_dir.to_owned()),
         }
     }

@@ -11,36 +11,52 @@ const TAIL: usize = 20;
 /// What was logged, beside the other files of a failed trial.
 pub(super) const ACTUAL: &str = "actual.out";
 
-/// Where the files of failed trials are kept, a directory for each.
+/// Where the files of trials are kept, a directory for each.
 #[derive(Debug)]
 pub(super) struct Kept {
-    root: PathBuf,
+    base: PathBuf,
+}
+
+/// Why the files of a trial are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Why {
+    /// It failed.
+    Failed,
+    /// All are to be kept.
+    Asked,
 }
 
 impl Kept {
-    /// Below `scratch`, on the same file system as the trials' directories: keeping is a rename.
-    pub(super) fn below(scratch: &Path) -> Self {
-        Self { root: scratch.join("failed") }
+    /// Below `base`, which must be on the same file system as the trials' directories: keeping is a
+    /// rename.
+    pub(super) fn below(base: &Path) -> Self {
+        Self { base: base.to_owned() }
     }
 
-    fn place(&self, trial: &str) -> PathBuf {
+    fn place(&self, trial: &str, why: Why) -> PathBuf {
+        let kind = match why {
+            Why::Failed => "failed",
+            Why::Asked => "kept",
+        };
         // A colon in a path would make QEMU take what is before it for a protocol.
-        self.root.join(trial.replace("::", "."))
+        self.base.join(kind).join(trial.replace("::", "."))
     }
 
     /// Keeps a trial's directory, in place of what an earlier run kept.
-    pub(super) fn keep(&self, dir: &Path, trial: &str) -> Result<PathBuf> {
-        let place = self.place(trial);
+    pub(super) fn keep(&self, dir: &Path, trial: &str, why: Why) -> Result<PathBuf> {
+        let place = self.place(trial, why);
         self.forget(trial);
         let failed = || format!("keep {} as {}", dir.display(), place.display());
-        fs::create_dir_all(place.parent().unwrap_or(&self.root)).map_err(Error::io(failed()))?;
+        fs::create_dir_all(place.parent().unwrap_or(&self.base)).map_err(Error::io(failed()))?;
         fs::rename(dir, &place).map_err(Error::io(failed()))?;
         Ok(place)
     }
 
     /// Removes what an earlier run kept.
     pub(super) fn forget(&self, trial: &str) {
-        let _ = fs::remove_dir_all(self.place(trial));
+        for why in [Why::Failed, Why::Asked] {
+            let _ = fs::remove_dir_all(self.place(trial, why));
+        }
     }
 }
 

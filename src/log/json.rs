@@ -4,9 +4,9 @@ use serde_json::{Number, Value};
 
 /// The text that Python's `json.dumps(value, sort_keys=sort, indent=indent)` makes.
 ///
-/// Keys sort by code point at every level. Everything outside printable ASCII is escaped, blanks follow `,` and `:`, and
-/// floats look like Python's `repr`. What a [`Value`] cannot hold cannot be written: integers beyond 64 bits, `-0` as an
-/// integer, infinities, and unpaired surrogates.
+/// Keys sort by code point at every level. Everything outside printable ASCII is escaped, blanks
+/// follow `,` and `:`, and floats look like Python's `repr`. What a [`Value`] cannot hold cannot be
+/// written: integers beyond 64 bits, `-0` as an integer, infinities, and unpaired surrogates.
 pub fn to_python_json(value: &Value, sort: bool, indent: Option<usize>) -> String {
     let mut writer = Writer { out: String::new(), sort, indent, level: 0 };
     writer.value(value);
@@ -100,18 +100,39 @@ impl Writer {
     }
 }
 
-/// Rust and Python agree on the digits of a float and on when to use an exponent, but not on how to write one.
+/// Python and serde agree on the digits of a float, ties included, but not on where to use an
+/// exponent, and how.
 fn python_number(number: &Number) -> String {
-    let Some(float) = number.as_f64().filter(|_| number.is_f64()) else {
-        return number.to_string();
-    };
-    let text = format!("{float:?}");
-    let Some((digits, exponent)) = text.split_once('e') else {
+    let text = number.to_string();
+    if !number.is_f64() {
         return text;
+    }
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(text) => ("-", text),
+        None => ("", &*text),
     };
-    let (sign, exponent) = match exponent.strip_prefix('-') {
-        Some(exponent) => ('-', exponent),
-        None => ('+', exponent),
-    };
-    format!("{digits}e{sign}{exponent:0>2}")
+    let (mantissa, exponent) = text.split_once('e').unwrap_or((text, "0"));
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let digits = all.trim_start_matches('0');
+    let zeros = all.len() - digits.len();
+    let digits = digits.trim_end_matches('0');
+
+    // The value is 0.DIGITS times ten to this power.
+    let power = exponent.parse::<i32>().unwrap_or(0) + whole.len() as i32 - zeros as i32;
+    match (digits.len(), usize::try_from(power)) {
+        (0, _) => format!("{sign}0.0"),
+        (count, Ok(power @ 1..=16)) if power < count => {
+            format!("{sign}{}.{}", &digits[..power], &digits[power..])
+        }
+        (_, Ok(power @ 1..=16)) => format!("{sign}{digits:0<power$}.0"),
+        _ if (-3..=0).contains(&power) => {
+            format!("{sign}0.{}{digits}", "0".repeat(power.unsigned_abs() as usize))
+        }
+        _ => {
+            let (first, others) = digits.split_at(1);
+            let point = if others.is_empty() { "" } else { "." };
+            format!("{sign}{first}{point}{others}e{:+03}", power - 1)
+        }
+    }
 }

@@ -17,15 +17,17 @@ pub enum Msg {
     Text(String),
     /// A QMP value, its keys sorted when written.
     Json(Value),
-    /// A QMP value whose keys are in the order to write them in: see [`ordered_qmp`](crate::value::ordered_qmp).
+    /// A QMP value whose keys are in the order to write them in: see
+    /// [`ordered_qmp`](crate::value::ordered_qmp).
     Ordered(Value),
 }
 
 impl Msg {
     /// The message as the log shows it, without the line end (`iotests.py: log`).
     ///
-    /// Objects and lists are JSON, with `indent` blanks a level on lines of their own, or on one line. A bare scalar is
-    /// shown as Python's `str` has it: `True`, `None`, `5`, and text without quotes.
+    /// Objects and lists are JSON, with `indent` blanks a level on lines of their own, or on one
+    /// line. A bare scalar is shown as Python's `str` has it: `True`, `None`, `5`, and text without
+    /// quotes.
     pub fn render(&self, indent: Option<usize>) -> String {
         let (value, sort) = match self {
             Self::Text(text) => return text.clone(),

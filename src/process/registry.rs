@@ -36,6 +36,16 @@ impl Registry {
         }
     }
 
+    /// The command lines of what is alive, as the kernel tells them.
+    pub fn commands(&self) -> Vec<String> {
+        let command = |group: &i32| {
+            let words = std::fs::read(format!("/proc/{group}/cmdline")).ok()?;
+            let words = words.split(|byte| *byte == 0).filter(|word| !word.is_empty());
+            Some(shell_words::join(words.map(String::from_utf8_lossy)))
+        };
+        self.lock().iter().filter_map(command).filter(|command| !command.is_empty()).collect()
+    }
+
     /// Whether nothing is alive.
     pub fn is_empty(&self) -> bool {
         self.lock().is_empty()

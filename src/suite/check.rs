@@ -21,17 +21,22 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
         let who = format!("test {:?}", test.name());
         // A suite that is one test, such as a script, lends it its own name.
         if !(test.name().is_empty() && suite.tests().len() == 1) {
-            word(&format!("the name of {who}"), test.name(), "_-", &mut found);
+            word(&format!("the name of {who}"), test.own_name(), "_-", &mut found);
+        }
+        if let Some(fixture) = test.fixture() {
+            word(&format!("the name of the fixture of {who}"), fixture, "_-", &mut found);
         }
         if !names.insert(test.name()) {
             found.push(format!("two tests are named {:?}: rename one", test.name()));
         }
         declaration(&who, test.declaration(), &mut found);
-        for (what, ours, suites) in [
-            ("formats", &test.declaration().formats, &suite.declaration().formats),
-            ("protocols", &test.declaration().protocols, &suite.declaration().protocols),
+        for (what, ours, suites, known) in [
+            ("formats", &test.declaration().formats, &suite.declaration().formats, IMAGE_FORMATS.as_slice()),
+            ("protocols", &test.declaration().protocols, &suite.declaration().protocols, &PROTOCOLS),
         ] {
-            if excludes(suites, ours) {
+            // A name that does not exist was told above, and explains itself.
+            let exist = ours.iter().all(|name| known.contains(&name.as_str()));
+            if exist && excludes(suites, ours) {
                 found.push(format!("{who} can never run: the suite supports none of its {what} {ours:?}"));
             }
         }
@@ -138,9 +143,11 @@ mod tests {
             with(&|s| _ = s.formats(["qcwo2"])),
             "the suite declares the unknown format \"qcwo2\": did you mean \"qcow2\"?"
         );
-        assert!(with(&|s| _ = s.test("third", |_| Ok(())).protocols(["carrier pigeon"])).starts_with(
-            "test \"third\" declares the unknown protocol \"carrier pigeon\": known are file, nbd"
-        ));
+        assert!(
+            with(&|s| _ = s.protocols(["carrier pigeon"])).starts_with(
+                "the suite declares the unknown protocol \"carrier pigeon\": known are file, nbd"
+            )
+        );
         assert_eq!(
             with(&|s| _ = s.groups(["two words"])),
             "group \"two words\" of the suite: expected letters, digits and _ - . only"
@@ -149,6 +156,14 @@ mod tests {
         assert_eq!(
             with(&|s| _ = s.test("a/b", |_| Ok(()))),
             "the name of test \"a/b\": expected letters, digits and _ - only"
+        );
+        assert_eq!(
+            with(&|s| _ = s.fixture("a/b", |_| Ok(())).test("third", |_, ()| Ok(()))),
+            "the name of the fixture of test \"a/b/third\": expected letters, digits and _ - only"
+        );
+        assert_eq!(
+            with(&|s| _ = s.fixture("b", |_| Ok(())).test("a/third", |_, ()| Ok(()))),
+            "the name of test \"b/a/third\": expected letters, digits and _ - only"
         );
         assert_eq!(
             with(&|s| _ = s.unsupported_formats(["qcow2"])),

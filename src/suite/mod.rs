@@ -2,11 +2,13 @@
 
 mod check;
 mod declaration;
+mod fixture;
 mod requirement;
 mod verdict;
 
 pub(crate) use check::{mistakes, similar_word};
 pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, PROTOCOLS};
+pub use fixture::Fixture;
 pub use requirement::Requirement;
 pub use verdict::verdict;
 
@@ -38,11 +40,11 @@ impl Suite {
         name: &str,
         body: impl Fn(&mut Test) -> TestResult + Send + Sync + 'static,
     ) -> &mut TestDecl {
-        self.tests.push(TestDecl {
-            name: name.to_owned(),
-            body: Arc::new(body),
-            declaration: Declaration::default(),
-        });
+        self.add(TestDecl::on_fixture("", name, Arc::new(body)))
+    }
+
+    fn add(&mut self, test: TestDecl) -> &mut TestDecl {
+        self.tests.push(test);
         let last = self.tests.len() - 1;
         &mut self.tests[last]
     }
@@ -67,14 +69,37 @@ impl Declare for Suite {
 /// One test of a suite.
 pub struct TestDecl {
     name: String,
+    /// How much of the name is the fixture's, the slash included.
+    fixture: usize,
     body: Body,
     declaration: Declaration,
 }
 
 impl TestDecl {
-    /// Its name within the suite.
+    /// A test whose name is that of its fixture, if it has any, and its own.
+    fn on_fixture(fixture: &str, name: &str, body: Body) -> Self {
+        let fixture = if fixture.is_empty() { String::new() } else { format!("{fixture}/") };
+        Self {
+            name: format!("{fixture}{name}"),
+            fixture: fixture.len(),
+            body,
+            declaration: Declaration::default(),
+        }
+    }
+
+    /// Its name within the suite, after that of its fixture.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The name of its fixture, if that has one.
+    pub fn fixture(&self) -> Option<&str> {
+        self.name[..self.fixture].strip_suffix('/')
+    }
+
+    /// Its own name, without that of its fixture.
+    pub(crate) fn own_name(&self) -> &str {
+        &self.name[self.fixture..]
     }
 
     /// Its body.

@@ -8,17 +8,19 @@ use similar::TextDiff;
 
 use super::Test;
 use crate::error::{Error, Failure, TestResult};
-use crate::value::{absent_qmp, dictpath, flatten_qmp_object, json_filename, matches_qmp, py_eq};
+use crate::value::{
+    MismatchError, absent_qmp, dictpath, flatten_qmp_object, json_filename, matches_qmp, py_eq,
+};
 
 impl Test {
     /// The value at a path like `return[0]/inserted/file` in a QMP message
     /// (`iotests.py: QMPTestCase.dictpath`).
     ///
     /// # Errors
-    /// A failed assertion when the path cannot be followed.
+    /// A failed assertion that says how far the path went, with the whole message.
     #[track_caller]
     pub fn dictpath<'a>(&self, value: &'a Value, path: &str) -> TestResult<&'a Value> {
-        located(dictpath(value, path))
+        located(dictpath(value, path).map_err(|error| MismatchError::Path(error, format!("{value:#}"))))
     }
 
     /// Demands a value at a path of a QMP message; of a list that is not empty, any item will do,
@@ -35,7 +37,7 @@ impl Test {
     /// (`iotests.py: QMPTestCase.assert_qmp_absent`).
     ///
     /// # Errors
-    /// A failed assertion that shows the value.
+    /// A failed assertion that shows the value and the whole message.
     #[track_caller]
     pub fn assert_qmp_absent(&self, value: &Value, path: &str) -> TestResult {
         located(absent_qmp(value, path))
@@ -51,23 +53,30 @@ impl Test {
         let Some(parsed) = json_filename(filename) else {
             return Err(failed(format!("{filename:?} is not a json: file name")));
         };
-        let (got, wanted) =
-            (Value::Object(flatten_qmp_object(&parsed)), Value::Object(flatten_qmp_object(reference)));
+        let [got, wanted] = [&parsed, reference].map(|options| {
+            let mut flat = flatten_qmp_object(options);
+            flat.sort_keys();
+            Value::Object(flat)
+        });
         if py_eq(&got, &wanted) {
             return Ok(());
         }
-        Err(failed(format!("the file name has other options than expected\n{}", difference(&wanted, &got))))
+        let diff = difference(&format!("{wanted:#}"), &format!("{got:#}"));
+        Err(failed(format!("{filename:?} has other options than expected\n{diff}")))
     }
 
     /// Demands that two values are equal.
     ///
     /// # Errors
-    /// A failed assertion with a diff of the two.
+    /// A failed assertion with a diff of the two, text by its lines.
     #[track_caller]
     pub fn assert_eq<A: PartialEq<B> + Debug, B: Debug>(&self, got: A, expected: B) -> TestResult {
         if got == expected {
             return Ok(());
         }
+        // Debug puts a text on one line; broken up again, each line shows its own end.
+        let [expected, got] =
+            [format!("{expected:#?}"), format!("{got:#?}")].map(|text| text.replace("\\n", "\\n\n"));
         Err(failed(format!("the values differ\n{}", difference(&expected, &got))))
     }
 
@@ -96,8 +105,8 @@ pub(crate) fn failed(message: String) -> Failure {
     Failure::new(Error::Assertion(message))
 }
 
-/// What differs between the two, line by line, expected first.
-fn difference(expected: &dyn Debug, got: &dyn Debug) -> String {
-    let (expected, got) = (format!("{expected:#?}\n"), format!("{got:#?}\n"));
+/// What differs between the two, line by line.
+fn difference(expected: &str, got: &str) -> String {
+    let (expected, got) = (format!("{expected}\n"), format!("{got}\n"));
     TextDiff::from_lines(&expected, &got).unified_diff().header("expected", "got").to_string()
 }

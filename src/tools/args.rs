@@ -4,7 +4,8 @@ use std::sync::LazyLock;
 
 use regex::Regex;
 
-/// What `qemu-img create` needs as a LUKS key when a case gives none; the object it names holds the secret.
+/// What `qemu-img create` needs as a LUKS key when a case gives none; the object it names holds the
+/// secret.
 pub const LUKS_KEY_SECRET: &str = "key-secret=keysec0";
 
 /// Arguments of `qemu-img create` that cannot be rewritten.
@@ -25,11 +26,13 @@ pub enum ArgsError {
 
 /// The arguments with which qemu-img really runs (`iotests.py: qemu_img_create_prepare_args`).
 ///
-/// Arguments of any command but `create` stay as they are. Of `create`, `-f` comes first, then the secret object where
-/// one is needed, every `-o`, and all the rest in its order. `imgopts` is the first `-o`, but only of images of the tested
-/// format, which `-f` must name. A LUKS image that no option gives a key gets the default one.
+/// Arguments of any command but `create` stay as they are. Of `create`, `-f` comes first, then the
+/// secret object where one is needed, every `-o`, and all the rest in its order. `imgopts` is the
+/// first `-o`, but only of images of the tested format, which `-f` must name. A LUKS image that no
+/// option gives a key gets the default one.
 ///
-/// The arguments are read as Python's argparse does with a parser that knows `-f VALUE`, `-o VALUE` and help alone:
+/// The arguments are read as Python's argparse does with a parser that knows `-f VALUE`, `-o VALUE`
+/// and help alone:
 /// * `-fraw` and `-f=raw` have their value; the last `-f` counts;
 /// * every other word with a dash is passed on, and does not own the word after it, so that a `-f` there is read;
 /// * a word with a dash is no option, and may be a value, if it is a number or has a blank in it;
@@ -44,6 +47,8 @@ pub fn create_args(
         return Ok(args.to_vec());
     };
     let Parsed { format, mut options, rest } = parse(given)?;
+
+    let format = format.transpose()?;
 
     let of_format = |name: &str| format.as_deref() == Some(name);
     if let Some(imgopts) = imgopts.filter(|opts| !opts.is_empty() && of_format(imgfmt)) {
@@ -66,8 +71,9 @@ pub fn create_args(
     Ok(result)
 }
 
-/// The arguments with which qemu-io really runs: `base`, which names a format, or `base_no_fmt` where the case names one
-/// itself by `-f` or `--image-opts`, spelt just so (`iotests.py: qemu_io_wrap_args`).
+/// The arguments with which qemu-io really runs: `base`, which names a format, or `base_no_fmt`
+/// where the case names one itself by `-f` or `--image-opts`, spelt just so (`iotests.py:
+/// qemu_io_wrap_args`).
 pub fn io_wrap_args(args: &[String], base: &[String], base_no_fmt: &[String]) -> Vec<String> {
     let names_format = args.iter().any(|arg| arg == "-f" || arg == "--image-opts");
     let base = if names_format { base_no_fmt } else { base };
@@ -76,7 +82,8 @@ pub fn io_wrap_args(args: &[String], base: &[String], base_no_fmt: &[String]) ->
 
 #[derive(Default)]
 struct Parsed {
-    format: Option<String>,
+    /// A bad value is an error only if no other `-f` follows.
+    format: Option<Result<String, ArgsError>>,
     options: Vec<String>,
     rest: Vec<String>,
 }
@@ -104,14 +111,15 @@ fn parse(args: &[String]) -> Result<Parsed, ArgsError> {
             Word::Help => return Err(ArgsError::Help(arg.clone())),
             Word::Known(option, joined) => {
                 let value = match joined {
-                    // argparse drops this one, and the seed ends with an empty list among its arguments.
-                    Some("--") => return Err(ArgsError::BadValue(arg.clone())),
-                    Some(value) => value.to_owned(),
-                    None => next_value(option, args.next())?,
+                    // argparse drops this one, and the seed ends with an empty list among its
+                    // arguments.
+                    Some("--") => Err(ArgsError::BadValue(arg.clone())),
+                    Some(value) => Ok(value.to_owned()),
+                    None => Ok(next_value(option, args.next())?),
                 };
                 match option {
                     "-f" => parsed.format = Some(value),
-                    _ => parsed.options.push(value),
+                    _ => parsed.options.push(value?),
                 }
             }
         }

@@ -2,7 +2,8 @@
 
 use serde_json::{Number, Value};
 
-/// Whether Python holds two values equal: `true` is 1, `1` is `1.0`, the order of keys does not count.
+/// Whether Python holds two values equal: `true` is 1, `1` is `1.0`, the order of keys does not
+/// count.
 pub fn py_eq(a: &Value, b: &Value) -> bool {
     match (a, b) {
         (Value::Null, Value::Null) => true,
@@ -18,7 +19,8 @@ pub fn py_eq(a: &Value, b: &Value) -> bool {
     }
 }
 
-/// A number without loss: a 64-bit integer and a float are compared exactly, not after rounding one of them.
+/// A number without loss: a 64-bit integer and a float are compared exactly, not after rounding one
+/// of them.
 #[derive(PartialEq)]
 enum Numeric {
     Int(i128),

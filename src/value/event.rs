@@ -6,10 +6,11 @@ use super::equal::py_eq;
 
 /// Whether `event` has all that `wanted` asks for (`event_match` of QEMU's machine library).
 ///
-/// An object wants each of its keys, its values matched by the same rule; `null` wants anything, so a key with it only has
-/// to be there. Scalars are compared as Python does. An empty object, list or text matches anything at all. A list is
-/// compared as a whole, with upstream's oddity that integers in it are also followed as indices; where that leads out of a
-/// list, which upstream raises for, nothing matches.
+/// An object wants each of its keys, its values matched by the same rule; `null` wants anything, so
+/// a key with it only has to be there. Scalars are compared as Python does. An empty object, list
+/// or text matches anything at all. A list is compared as a whole, with upstream's oddity that
+/// integers in it are also followed as indices; where that leads out of a list, which upstream
+/// raises for, nothing matches.
 pub fn event_match(event: &Value, wanted: &Value) -> bool {
     match (wanted, event) {
         (Value::Null, _) => true,

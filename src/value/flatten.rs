@@ -14,10 +14,11 @@ pub struct NotText {
     pub value: Value,
 }
 
-/// The leaves of a value under dotted keys, `file.filename` or `children.0` (`iotests.py: VM.flatten_qmp_object`).
+/// The leaves of a value under dotted keys, `file.filename` or `children.0` (`iotests.py:
+/// VM.flatten_qmp_object`).
 ///
-/// Order is kept, empty objects and lists vanish, a bare leaf has the key "", and of two leaves with one key the later
-/// wins.
+/// Order is kept, empty objects and lists vanish, a bare leaf has the key "", and of two leaves
+/// with one key the later wins.
 pub fn flatten_qmp_object(value: &Value) -> Map<String, Value> {
     let mut flat = Map::new();
     flatten_under(&mut String::new(), value, &mut flat);

@@ -2,11 +2,13 @@
 
 use serde_json::{Map, Value};
 
-/// A copy with sorted keys, `_` in the names of arguments turned into `-` (`iotests.py: ordered_qmp`).
+/// A copy with sorted keys, `_` in the names of arguments turned into `-` (`iotests.py:
+/// ordered_qmp`).
 ///
-/// Keys are sorted as they were before the turn. With `conv_keys` the outermost object's keys are turned, and, as in the
-/// seed, those of objects that are items of a list, at any depth; keys of objects within objects are not. Of two keys that
-/// become one, the one with `_` wins, in the place of the other.
+/// Keys are sorted as they were before the turn. With `conv_keys` the outermost object's keys are
+/// turned, and, as in the seed, those of objects that are items of a list, at any depth; keys of
+/// objects within objects are not. Of two keys that become one, the one with `_` wins, in the place
+/// of the other.
 pub fn ordered_qmp(value: &Value, conv_keys: bool) -> Value {
     match value {
         Value::Array(list) => list.iter().map(|item| ordered_qmp(item, true)).collect(),

@@ -74,8 +74,9 @@ pub enum PresentError {
 
 /// The value at a path like `return[0]/inserted/file` (`iotests.py: QMPTestCase.dictpath`).
 ///
-/// Components are keys of objects, each with at most one index that follows at once: a further one, as all else after the
-/// closing bracket, is ignored, as in the seed. Indices below zero count from the end.
+/// Components are keys of objects, each with at most one index that follows at once: a further one,
+/// as all else after the closing bracket, is ignored, as in the seed. Indices below zero count from
+/// the end.
 pub fn dictpath<'a>(value: &'a Value, path: &str) -> Result<&'a Value, PathError> {
     let mut found = value;
     for component in path.split('/') {
@@ -121,11 +122,10 @@ fn split_index(component: &str) -> Option<(&str, &str)> {
     (!name.is_empty() && !index.is_empty()).then_some((name, index))
 }
 
-/// An integer as Python's `int` reads one: blanks around it, a sign, single underscores between digits. One that is too
-/// large for any list is taken for the largest there is.
+/// An integer as Python's `int` reads one: blanks around it, a sign, single underscores between
+/// digits. One that is too large for any list is taken for the largest there is.
 fn python_int(text: &str) -> Option<i64> {
-    let blank = |c: char| c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c);
-    let text = text.trim_matches(blank);
+    let text = text.trim();
     let (negative, digits) = match text.strip_prefix('-') {
         Some(digits) => (true, digits),
         None => (false, text.strip_prefix('+').unwrap_or(text)),
@@ -139,9 +139,11 @@ fn python_int(text: &str) -> Option<i64> {
     groups_of_digits.then_some(if negative { -number } else { number })
 }
 
-/// Demands `expected` at a path; of a list that is not empty, any item will do (`iotests.py: QMPTestCase.assert_qmp`).
+/// Demands `expected` at a path; of a list that is not empty, any item will do (`iotests.py:
+/// QMPTestCase.assert_qmp`).
 ///
-/// To demand a list, put it in a list. `[]` means itself. Values are compared as Python does: see [`py_eq`].
+/// To demand a list, put it in a list. `[]` means itself. Values are compared as Python does: see
+/// [`py_eq`].
 pub fn matches_qmp(value: &Value, path: &str, expected: &Value) -> Result<(), MismatchError> {
     let found = dictpath(value, path).map_err(|error| MismatchError::Path(error, format!("{value:#}")))?;
     let matched = match expected {
@@ -162,7 +164,8 @@ pub fn matches_qmp(value: &Value, path: &str, expected: &Value) -> Result<(), Mi
     })
 }
 
-/// Demands that there is nothing at a path; `null` is something (`iotests.py: QMPTestCase.assert_qmp_absent`).
+/// Demands that there is nothing at a path; `null` is something (`iotests.py:
+/// QMPTestCase.assert_qmp_absent`).
 pub fn absent_qmp(value: &Value, path: &str) -> Result<(), PresentError> {
     match dictpath(value, path) {
         Ok(found) => Err(PresentError::Present {

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Vm;
-use crate::error::{Error, Result, TestResult};
+use crate::error::{Result, TestResult};
 use crate::test::{failed, located};
 
 impl Vm {
@@ -48,7 +48,7 @@ impl Vm {
     /// A path is the names of children, such as `/backing/file`; it starts with a slash.
     ///
     /// # Errors
-    /// A failed assertion that says how far the path went.
+    /// A failed assertion that says how far the path went, with all edges of the graph.
     #[track_caller]
     pub fn assert_block_path(&mut self, root: &str, path: &str, expected: Option<&str>) -> TestResult {
         let graph = self.cmd("x-debug-query-block-graph", ())?;
@@ -60,7 +60,7 @@ impl crate::test::Test {
     /// As [`Vm::assert_block_path`] on what `x-debug-query-block-graph` returned before.
     ///
     /// # Errors
-    /// A failed assertion that says how far the path went.
+    /// A failed assertion that says how far the path went, with all edges of the graph.
     #[track_caller]
     pub fn assert_path_in(
         &self,
@@ -69,40 +69,58 @@ impl crate::test::Test {
         path: &str,
         expected: Option<&str>,
     ) -> TestResult {
-        let found = located(follow(graph, root, path))?;
-        match (found, expected) {
-            (None, None) => Ok(()),
-            (Some(node), Some(expected)) if node == expected => Ok(()),
-            (None, Some(expected)) => {
-                Err(failed(format!("there is no node under {path} of {root}, expected {expected}")))
-            }
-            (Some(node), expected) => Err(failed(format!(
-                "under {path} of {root} is node {node}, expected {}",
-                expected.unwrap_or("none")
-            ))),
-        }
+        let found = match (located(follow(graph, root, path))?, expected) {
+            (Some(node), Some(expected)) if node == expected => return Ok(()),
+            (None, None) => return Ok(()),
+            (Some(node), _) => format!("node {node:?}"),
+            (None, _) => "no node".to_owned(),
+        };
+        let expected = expected.map_or_else(|| "none".to_owned(), |name| format!("{name:?}"));
+        Err(failed(format!("at {path:?} of {root:?} is {found}, expected {expected}; {}", told(graph))))
     }
 }
 
 /// The name of the node a path leads to; `None` when only its last step leads nowhere.
-fn follow<'a>(graph: &'a Value, root: &str, path: &str) -> Result<Option<&'a str>> {
+fn follow<'a>(graph: &'a Value, root: &str, path: &str) -> Result<Option<&'a str>, String> {
     let Some(steps) = path.strip_prefix('/') else {
-        return Err(Error::assertion(format!("block path {path:?} must start with a slash")));
+        return Err(format!("block path {path:?} must start with a slash"));
     };
-    let nodes = || graph["nodes"].as_array().into_iter().flatten();
-    let edges = || graph["edges"].as_array().into_iter().flatten();
-    let Some(mut node) = nodes().find(|node| node["name"] == root) else {
-        return Err(Error::assertion(format!("there is no node {root} in the block graph")));
+    let Some(mut node) = nodes(graph).find(|node| node["name"] == root) else {
+        return Err(format!("there is no node {root:?} to start from; {}", told(graph)));
     };
     let mut steps = steps.split('/').peekable();
     while let Some(step) = steps.next() {
-        let edge = edges().find(|edge| edge["parent"] == node["id"] && edge["name"] == step);
-        let child = edge.and_then(|edge| nodes().find(|node| node["id"] == edge["child"]));
+        let edge = edges(graph).find(|edge| edge["parent"] == node["id"] && edge["name"] == step);
+        let child = edge.and_then(|edge| nodes(graph).find(|node| node["id"] == edge["child"]));
         node = match child {
             Some(child) => child,
             None if steps.peek().is_none() => return Ok(None),
-            None => return Err(Error::assertion(format!("block path {path} of {root} ends at {step}"))),
+            None => {
+                return Err(format!("block path {path:?} of {root:?} ends before {step:?}; {}", told(graph)));
+            }
         };
     }
     Ok(node["name"].as_str())
+}
+
+fn nodes(graph: &Value) -> impl Iterator<Item = &Value> {
+    graph["nodes"].as_array().into_iter().flatten()
+}
+
+fn edges(graph: &Value) -> impl Iterator<Item = &Value> {
+    graph["edges"].as_array().into_iter().flatten()
+}
+
+/// The graph as people read it: an edge a line, permissions left out.
+fn told(graph: &Value) -> String {
+    let name = |id: &Value| {
+        let node = nodes(graph).find(|node| node["id"] == *id);
+        node.and_then(|node| node["name"].as_str()).unwrap_or("?")
+    };
+    let mut text = "the whole graph is".to_owned();
+    for edge in edges(graph) {
+        let child = edge["name"].as_str().unwrap_or("?");
+        text += &format!("\n    {} /{child} {}", name(&edge["parent"]), name(&edge["child"]));
+    }
+    text
 }

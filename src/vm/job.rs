@@ -53,6 +53,18 @@ impl Job<'_> {
         self.vm.event_wait(EventMatch::job_status(&self.id, status))
     }
 
+    /// Waits until the job is paused, be it already or from now on. [`wait_status`](Self::wait_status)
+    /// may see an older pause, such as that for a change of the block graph.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when it does not pause; [`Error::Assertion`] when there is no such job.
+    pub fn wait_paused(&mut self) -> Result<()> {
+        while self.status()? != "paused" {
+            self.wait_status("paused")?;
+        }
+        Ok(())
+    }
+
     /// Its entry in `query-jobs`; `None` once it is gone.
     ///
     /// # Errors
