@@ -164,8 +164,7 @@ impl Wire {
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
-        let Some(length) = self.buffer[self.searched..self.filled].iter().position(|byte| *byte == b'\n')
-        else {
+        let Some(length) = memchr::memchr(b'\n', &self.buffer[self.searched..self.filled]) else {
             self.searched = self.filled;
             return None;
         };

@@ -114,6 +114,11 @@ impl QemuIoInteractive {
         Ok(started)
     }
 
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.child.pid().as_raw()
+    }
+
     /// Runs one command and returns what it printed, up to the next prompt.
     ///
     /// # Errors

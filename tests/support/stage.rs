@@ -23,11 +23,13 @@ pub(crate) struct Stage {
 }
 
 impl Stage {
-    /// A trial with these variables set, and PATH.
+    /// A trial with these variables set, and those of this process that say where the binaries are.
     pub(crate) fn in_dir(dir: TempDir, imgfmt: &str, vars: &[(&str, &Path)], limit: Duration) -> Self {
-        let path = ("PATH".into(), std::env::var_os("PATH").unwrap());
-        let vars = vars.iter().map(|(name, value)| (OsString::from(name), value.as_os_str().to_owned()));
-        let env = Arc::new(TestEnv::from_vars(vars.chain([path])).unwrap());
+        let given = |name: &OsString| vars.iter().any(|(own, _)| name == own);
+        let where_from = |name: &OsString| name == "PATH" || name.to_string_lossy().ends_with("_PROG");
+        let inherited = std::env::vars_os().filter(|(name, _)| where_from(name) && !given(name));
+        let own = vars.iter().map(|(name, value)| (OsString::from(name), value.as_os_str().to_owned()));
+        let env = Arc::new(TestEnv::from_vars(own.chain(inherited)).unwrap());
         // Asked for now, so that it does not take from the trial's time.
         let _ = env.caps().emulator();
         let params = Params { imgfmt: imgfmt.to_owned(), imgproto: "file".to_owned(), param: None };
