@@ -152,9 +152,7 @@ fn refused(t: &mut Test, chain: &mut Chain) -> TestResult {
             "'base-node' and 'base' are mutually exclusive".to_owned(),
         ),
     ] {
-        let mut arguments = what;
-        arguments["device"] = json!("drive0");
-        let reply = vm.qmp("block-commit", arguments)?;
+        let reply = vm.qmp("block-commit", Args::from(json!({ "device": "drive0" })).with(what))?;
         t.assert_qmp(&reply, "error/class", "GenericError")?;
         t.assert_qmp(&reply, "error/desc", why)?;
     }

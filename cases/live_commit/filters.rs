@@ -43,10 +43,9 @@ impl Chain {
         Ok(Self { images, vm })
     }
 
-    fn commit(&mut self, mut how: Value) -> TestResult {
-        how["job-id"] = json!("commit");
-        how["device"] = json!("top-filter");
-        self.vm.cmd("block-commit", how)?;
+    fn commit(&mut self, how: Value) -> TestResult {
+        let disk = Args::from(json!({ "job-id": "commit", "device": "top-filter" }));
+        self.vm.cmd("block-commit", disk.with(how))?;
         Ok(())
     }
 

@@ -70,13 +70,13 @@ impl Disk {
         Ok(Self { backing, image, target, command, called, vm: vm.launch()? })
     }
 
-    fn mirror(&mut self, mut how: Value) -> TestResult {
-        for (key, value) in [("device", "drive0"), ("sync", "full"), ("target", &self.called)] {
-            if how.get(key).is_none() {
-                how[key] = json!(value);
-            }
-        }
-        self.vm.cmd(self.command, how)?;
+    /// What mirrors all of the drive, with changes.
+    fn arguments(&self, changes: Value) -> Args {
+        Args::from(json!({ "device": "drive0", "sync": "full", "target": self.called })).with(changes)
+    }
+
+    fn mirror(&mut self, changes: Value) -> TestResult {
+        self.vm.cmd(self.command, self.arguments(changes))?;
         Ok(())
     }
 
@@ -156,11 +156,7 @@ fn seen_as_before(t: &mut Test, disk: &mut Disk) -> TestResult {
 }
 
 fn refused(t: &mut Test, disk: &mut Disk, how: Value, why: &str) -> TestResult {
-    let mut arguments = json!({ "device": "drive0", "sync": "full", "target": disk.called });
-    for (key, value) in how.as_object().into_iter().flatten() {
-        arguments[key] = value.clone();
-    }
-    let reply = disk.vm.qmp(disk.command, arguments)?;
+    let reply = disk.vm.qmp(disk.command, disk.arguments(how))?;
     t.assert_qmp(&reply, "error/class", "GenericError")?;
     let desc = t.dictpath(&reply, "error/desc")?.as_str().unwrap_or_default();
     t.assert(desc.contains(why), format!("{desc:?} says {why:?}"))?;
@@ -200,9 +196,7 @@ fn not_resized_before_its_end(t: &mut Test, disk: &mut Disk) -> TestResult {
     disk.vm.job("job0").complete()?;
     disk.vm.job("job0").wait_status("pending")?;
     for what in [json!({ "device": "drive0" }), json!({ "node-name": "top" }), json!({ "node-name": "target" })] {
-        let mut arguments = what;
-        arguments["size"] = json!(65536);
-        let reply = disk.vm.qmp("block_resize", arguments)?;
+        let reply = disk.vm.qmp("block_resize", Args::from(what).with(json!({ "size": 65536 })))?;
         t.assert_qmp(&reply, "error/class", "GenericError")?;
     }
     disk.vm.job("job0").finalize()?;

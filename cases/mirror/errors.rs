@@ -38,8 +38,9 @@ fn mirror_over_error(t: &mut Test, operation: &str) -> TestResult {
         }))
         .launch()?;
     let side = if operation == "read" { "on-source-error" } else { "on-target-error" };
-    let mut mirror = json!({ "job-id": "job0", "device": "source", "target": "target", "sync": "full" });
-    mirror[side] = json!(t.param());
+    let mirror = json!({
+        "job-id": "job0", "device": "source", "target": "target", "sync": "full", side: t.param(),
+    });
     vm.cmd("blockdev-mirror", mirror)?;
 
     let event = vm.event_wait("BLOCK_JOB_ERROR")?;

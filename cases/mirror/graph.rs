@@ -24,12 +24,12 @@ fn orphan(t: &mut Test) -> TestResult<Vm> {
     Ok(vm.launch()?)
 }
 
-fn mirror(target: &str) -> Value {
-    json!({ "job-id": "job0", "device": "source", "sync": "full", "target": target })
+fn mirror(target: &str) -> Args {
+    json!({ "job-id": "job0", "device": "source", "sync": "full", "target": target }).into()
 }
 
 fn without_job_id(t: &mut Test, vm: &mut Vm) -> TestResult {
-    let reply = vm.qmp("blockdev-mirror", json!({ "device": "source", "sync": "full", "target": "target" }))?;
+    let reply = vm.qmp("blockdev-mirror", mirror("target").with(json!({ "job-id": null })))?;
     t.assert_qmp(&reply, "error/desc", "Invalid job ID ''")
 }
 
@@ -55,9 +55,7 @@ fn target_not_shared_at_the_end(t: &mut Test, vm: &mut Vm) -> TestResult {
             "unshare-child-perms": ["consistent-read"],
         }),
     )?;
-    let mut arguments = mirror("target");
-    arguments["filter-node-name"] = json!("filter");
-    vm.cmd("blockdev-mirror", arguments)?;
+    vm.cmd("blockdev-mirror", mirror("target").with(json!({ "filter-node-name": "filter" })))?;
     vm.cmd(
         "blockdev-add",
         json!({
@@ -124,12 +122,8 @@ impl Overlay {
         self.vm.cmd("blockdev-add", &self.node)?;
         let disk = json!({ "driver": "scsi-hd", "id": "disk", "bus": "scsi.0", "drive": "source" });
         self.vm.cmd("device_add", disk)?;
-        let mut arguments = how;
-        for (key, value) in mirror("target").as_object().into_iter().flatten() {
-            arguments[key] = value.clone();
-        }
-        arguments["sync"] = json!("top");
-        self.vm.cmd("blockdev-mirror", arguments)?;
+        let of_the_top = mirror("target").with(json!({ "sync": "top" }));
+        self.vm.cmd("blockdev-mirror", of_the_top.with(how))?;
         Ok(())
     }
 }

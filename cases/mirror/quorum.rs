@@ -42,18 +42,12 @@ impl Disk {
     }
 
     /// What mirrors the disk into a new image that replaces the second child, with changes.
-    fn repair(&self, t: &Test, changes: Value) -> Value {
-        let mut arguments = json!({
+    fn repair(&self, t: &Test, changes: Value) -> Args {
+        let all = json!({
             "job-id": "job0", "device": "disk", "sync": "full", "node-name": "repaired",
             "replaces": "image1", "target": self.repaired, "format": t.imgfmt(),
         });
-        for (key, value) in changes.as_object().into_iter().flatten() {
-            match value {
-                Value::Null => _ = arguments.as_object_mut().map(|all| all.shift_remove(key)),
-                value => arguments[key] = value.clone(),
-            }
-        }
-        arguments
+        Args::from(all).with(changes)
     }
 
     fn start_repair(&mut self, t: &Test) -> TestResult {

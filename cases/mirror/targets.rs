@@ -49,14 +49,14 @@ fn grown_overlay(t: &mut Test) -> TestResult<Source> {
 }
 
 impl Source {
-    fn mirror_to_the_end(&mut self, mut how: Value) -> TestResult {
-        let defaults = json!({ "job-id": "job0", "device": "source", "sync": "full", "target": self.target });
-        for (key, value) in defaults.as_object().into_iter().flatten() {
-            if how.get(key).is_none() {
-                how[key] = value.clone();
-            }
-        }
-        self.vm.cmd("drive-mirror", how)?;
+    /// What mirrors all of the source into the target file, with changes.
+    fn arguments(&self, changes: Value) -> Args {
+        let all = json!({ "job-id": "job0", "device": "source", "sync": "full", "target": self.target });
+        Args::from(all).with(changes)
+    }
+
+    fn mirror_to_the_end(&mut self, changes: Value) -> TestResult {
+        self.vm.cmd("drive-mirror", self.arguments(changes))?;
         self.vm.complete_and_wait("job0")?;
         Ok(())
     }
@@ -136,15 +136,11 @@ fn copy_on_write(t: &mut Test, source: &mut Source) -> TestResult {
 }
 
 fn speed(t: &mut Test, source: &mut Source) -> TestResult {
-    let mirror = |speed: i64| {
-        let target = source.target.clone();
-        json!({ "job-id": "job0", "device": "source", "sync": "full", "target": target, "speed": speed })
-    };
-    let reply = source.vm.qmp("drive-mirror", mirror(-1))?;
+    let reply = source.vm.qmp("drive-mirror", source.arguments(json!({ "speed": -1 })))?;
     t.assert_qmp(&reply, "error/class", "GenericError")?;
     source.vm.assert_no_active_block_jobs()?;
 
-    source.vm.cmd("drive-mirror", mirror(256 << 20))?;
+    source.vm.cmd("drive-mirror", source.arguments(json!({ "speed": 256 << 20 })))?;
     let jobs = source.vm.query("query-block-jobs")?;
     t.assert_qmp(&jobs, "return[0]/speed", 256 << 20)?;
     let reply = source.vm.qmp("block-job-set-speed", json!({ "device": "job0", "speed": -1 }))?;
