@@ -45,12 +45,14 @@ pub enum Error {
     Qmp(#[from] QmpError),
 
     /// The monitor connection broke or carried something that is not QMP.
-    #[error("{peer}: {problem}{}", indented("last messages", .transcript))]
+    #[error("{peer} {problem}{}", indented("last messages", .transcript))]
     Monitor {
         /// Who was at the other end, such as `QEMU` or `qemu-storage-daemon`.
         peer: String,
         /// What went wrong.
         problem: String,
+        /// Whether the other end closed it.
+        closed: bool,
         /// The last lines that were exchanged.
         transcript: String,
     },
@@ -67,7 +69,7 @@ pub enum Error {
     },
 
     /// QEMU or a daemon ended when it should not have.
-    #[error("{program} {}: {status}\ncommand: {command}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its output", .log))]
+    #[error("{program} {}: {status}\ncommand: {command}{}{}", if *.launching { "failed to start" } else { "ended unexpectedly" }, indented("its monitor", .monitor), indented("its output", .log))]
     Died {
         /// Short name of the program.
         program: String,
@@ -77,6 +79,8 @@ pub enum Error {
         status: Status,
         /// The command line, quoted for a shell.
         command: String,
+        /// What its monitor was doing and had last said, if it was in use.
+        monitor: String,
         /// What it had printed.
         log: String,
     },
@@ -92,6 +96,21 @@ pub enum Error {
         column: usize,
         /// What is wrong and what was expected.
         message: String,
+    },
+
+    /// A line of a script case failed.
+    #[error("{}:{line}:{column}: {error}\n\n{script}", .path.display())]
+    Script {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// Column, from 1.
+        column: usize,
+        /// What went wrong.
+        error: Box<Error>,
+        /// The script up to this line.
+        script: String,
     },
 
     /// An environment variable has a value that is not allowed.
@@ -118,6 +137,10 @@ pub enum Error {
         source: std::io::Error,
     },
 
+    /// A test of QEMU's own suite failed.
+    #[error("{0}")]
+    Suite(Box<SuiteFailure>),
+
     /// Anything else a case's `?` may bring.
     #[error(transparent)]
     Other(Box<dyn StdError + Send + Sync>),
@@ -133,6 +156,19 @@ pub struct QmpError {
     pub class: String,
     /// QEMU's own words.
     pub desc: String,
+}
+
+/// How a test of QEMU's own suite failed. It tells all there is to tell: where in the harness it was
+/// noticed does not matter.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}", .problem.as_deref().unwrap_or("the output differs from its reference"))]
+pub struct SuiteFailure {
+    /// What went wrong, unless it is the output alone.
+    pub problem: Option<String>,
+    /// Whether that is an error, such as a crash or a time-out, and no mere failure.
+    pub is_error: bool,
+    /// The reference, what it says, and what was printed, where they differ.
+    pub output: Option<(PathBuf, String, String)>,
 }
 
 impl Error {
@@ -156,7 +192,12 @@ impl Error {
     /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {
-        matches!(self, Self::Assertion(_))
+        match self {
+            Self::Assertion(_) => true,
+            Self::Script { error, .. } => error.is_failure(),
+            Self::Suite(failure) => !failure.is_error,
+            _ => false,
+        }
     }
 }
 
@@ -191,6 +232,10 @@ impl<E: StdError + Send + Sync + 'static> From<E> for Failure {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if matches!(self.error, Error::Script { .. }) {
+            // It names the line of the script, which is the one to look at.
+            return fmt::Display::fmt(&self.error, f);
+        }
         write!(f, "{}:{}: {}", self.location.file(), self.location.line(), self.error)
     }
 }

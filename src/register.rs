@@ -6,18 +6,25 @@
 use std::collections::BTreeSet;
 use std::env;
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
 use std::path::Path;
+use std::time::SystemTime;
 
 use walkdir::WalkDir;
 
 /// File that [`main!`](crate::main) includes, below `OUT_DIR`.
 const TABLE: &str = "iotests_cases.rs";
+/// File that the harness touches when there are cases that are not registered, below `OUT_DIR`.
+const MARK: &str = "iotests_new_cases";
 /// The file that holds `main`, which is no case.
 const MAIN: &str = "main.rs";
 
 /// Registers every `*.rs` file below `dir` but its own `main.rs`, and tells cargo to run the build
-/// script again when one of them comes, goes or changes. `dir` is taken from the project's root.
+/// script again when one of them goes or changes. `dir` is taken from the project's root.
+///
+/// Cargo cannot watch for new files without watching all that is below `dir`, and a changed script
+/// case is to recompile nothing. So the harness looks for them, and marks the build as out of
+/// date when there are any.
 ///
 /// For use in a build script: whatever goes wrong is told to cargo, which then fails the build.
 pub fn cases(dir: &str) {
@@ -27,11 +34,22 @@ pub fn cases(dir: &str) {
 }
 
 fn register(dir: &str) -> Result<(), String> {
+    let dir = dir.trim_end_matches('/');
     let root = variable("CARGO_MANIFEST_DIR")?;
-    let out = Path::new(&variable("OUT_DIR")?).join(TABLE);
-    println!("cargo::rerun-if-changed={dir}");
+    let out_dir = variable("OUT_DIR")?;
+    let out = Path::new(&out_dir).join(TABLE);
+    watch_mark(&Path::new(&out_dir).join(MARK))?;
     let table = table(Path::new(&root), dir)?;
     fs::write(&out, table).map_err(|error| format!("failed to write {}: {error}", out.display()))
+}
+
+/// Has cargo run the build script again once somebody has touched the mark.
+fn watch_mark(mark: &Path) -> Result<(), String> {
+    let failed = |error| format!("failed to write {}: {error}", mark.display());
+    // Cargo takes a file that is younger than the start of the build script for changed.
+    File::create(mark).and_then(|file| file.set_modified(SystemTime::UNIX_EPOCH)).map_err(failed)?;
+    println!("cargo::rerun-if-changed={}", mark.display());
+    Ok(())
 }
 
 fn variable(name: &str) -> Result<String, String> {
@@ -54,7 +72,8 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
             let _ = writeln!(modules, "compile_error!({message:?});");
             continue;
         }
-        let case = file.trim_start_matches(dir).trim_start_matches('/').trim_end_matches(".rs");
+        let case = file.strip_prefix(dir).and_then(|file| file.strip_prefix('/')).unwrap_or(&file);
+        let case = case.strip_suffix(".rs").unwrap_or(case);
         let module = module_name(case, &mut names);
         let text = path.to_str().ok_or_else(|| format!("{} is not UTF-8", path.display()))?;
         let _ = writeln!(modules, "#[doc(hidden)]\n#[path = {text:?}]\npub mod {module};");
@@ -67,7 +86,7 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
 }
 
 /// The case files, relative to `root`, in the order of their names, with `/` on every system.
-fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
+pub(crate) fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
     let mut files = Vec::new();
     for entry in WalkDir::new(root.join(dir)).sort_by_file_name() {
         let entry = entry.map_err(|error| format!("failed to list the case files: {error}"))?;

@@ -151,7 +151,7 @@ fn every_bad_value_is_told_at_once_with_what_is_allowed() {
             r#"IOTESTS_ACCEL is "hvf": expected qtest, tcg or kvm"#,
             r#"IOTESTS_BLESS is "yes": expected 1 or 0"#,
             r#"IOTESTS_GROUPS is "quick,!": expected group names with commas between them; `!` before one leaves it out"#,
-            r#"IOTESTS_LIST is "group": expected groups"#,
+            r#"IOTESTS_LIST is "group": expected groups or environment"#,
             r#"IOTESTS_NEW is "../x": expected topic/name, in lower case"#,
             r#"IOTESTS_RERUN is "1": expected failed"#,
             r#"IOTESTS_SUITE is "/nonexistent": expected a directory that exists"#,

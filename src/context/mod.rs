@@ -2,6 +2,7 @@
 //! everything that acts on the trial's behalf, so that nothing needs a global.
 
 mod file;
+mod late;
 mod run_dir;
 mod scratch;
 
@@ -10,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 pub use file::ScratchFile;
+pub use late::Late;
 pub use run_dir::RunDir;
 pub use scratch::Scratch;
 
@@ -40,13 +42,48 @@ pub struct Context {
     params: Params,
     scratch: Scratch,
     log: Log,
-    deadline: Deadline,
+    time: Time,
     registry: Registry,
-    late: Mutex<Vec<Error>>,
+    late: Late,
     not_run: Mutex<Vec<String>>,
     /// The run of a trial without a harness. Last, so that it goes after the scratch directory.
-    _run: Option<RunDir>,
+    _standalone: Option<Standalone>,
 }
+
+/// How long waits may be.
+#[derive(Debug)]
+enum Time {
+    /// All of them together, until then.
+    Until(Deadline),
+    /// Each of them, this long; `None` lifts the limit.
+    Each(Option<Duration>),
+}
+
+/// What a trial without a harness has of its own.
+#[derive(Debug)]
+struct Standalone {
+    _run: RunDir,
+    late: Late,
+}
+
+impl Drop for Standalone {
+    fn drop(&mut self) {
+        let problems: Vec<_> = self.late.take().iter().map(ToString::to_string).collect();
+        if problems.is_empty() {
+            return;
+        }
+        let problems = problems.join("\n");
+        if std::thread::panicking() {
+            eprintln!("{problems}");
+        } else {
+            // The only way left by which an ordinary `#[test]` can be made to fail.
+            panic!("{problems}");
+        }
+    }
+}
+
+/// How long a wait of a trial without a harness may take.
+const STANDALONE_LIMIT: Duration = Duration::from_secs(180);
 
 impl Context {
     /// A trial's context. `limit` is the trial's time; `None` lifts it.
@@ -63,16 +100,17 @@ impl Context {
             params,
             scratch,
             log: Log::default(),
-            deadline: limit.map_or_else(Deadline::never, Deadline::after),
+            time: Time::Until(limit.map_or_else(Deadline::never, Deadline::after)),
             registry,
-            late: Mutex::default(),
+            late: Late::default(),
             not_run: Mutex::default(),
-            _run: None,
+            _standalone: None,
         }
     }
 
     /// A context of its own for an ordinary `#[test]`: read from the process's environment, with
-    /// scratch and sockets in the temporary directory and no time limit.
+    /// scratch and sockets in the temporary directory, and 180 s for each wait. When it is dropped,
+    /// it panics if there are problems that nobody took, such as a server that had crashed.
     ///
     /// # Errors
     /// Every environment variable that is wrong, in one [`Error::Setup`]; [`Error::Io`].
@@ -88,7 +126,10 @@ impl Context {
             param: None,
         };
         let scratch = run.trial()?;
-        Ok(Self { _run: Some(run), ..Self::new(Arc::new(env), params, scratch, None, Registry::new()) })
+        let limit = env.timeout_scale().scale(STANDALONE_LIMIT);
+        let context = Self::new(Arc::new(env), params, scratch, None, Registry::new());
+        let late = context.late.clone();
+        Ok(Self { time: Time::Each(limit), _standalone: Some(Standalone { _run: run, late }), ..context })
     }
 
     /// What was read from the environment, and what the binaries can do.
@@ -116,17 +157,20 @@ impl Context {
         &self.log
     }
 
-    /// When the trial must end.
+    /// When the trial, and with it a wait that begins now, must end.
     pub fn deadline(&self) -> Deadline {
-        self.deadline
+        match self.time {
+            Time::Until(deadline) => deadline,
+            Time::Each(limit) => limit.map_or_else(Deadline::never, Deadline::after),
+        }
     }
 
     /// `limit` from now, scaled as `IOTESTS_TIMEOUT_SCALE` and debuggers want it, but not beyond
     /// the trial's own end.
     pub fn limit(&self, limit: Duration) -> Deadline {
         match self.env.timeout_scale().scale(limit) {
-            Some(limit) => self.deadline.at_most(limit),
-            None => self.deadline,
+            Some(limit) => self.deadline().at_most(limit),
+            None => self.deadline(),
         }
     }
 
@@ -148,12 +192,17 @@ impl Context {
 
     /// Notes a problem found where no error can be returned (a destructor); it fails the trial.
     pub fn report_late(&self, error: Error) {
-        lock(&self.late).push(error);
+        self.late.report(error);
+    }
+
+    /// Where to note such problems from something that the trial itself owns.
+    pub fn late(&self) -> Late {
+        self.late.clone()
     }
 
     /// Takes the problems noted so far.
     pub fn take_late(&self) -> Vec<Error> {
-        std::mem::take(&mut lock(&self.late))
+        self.late.take()
     }
 
     /// Notes that a part of the case was not run (`iotests.py: case_notrun`).

@@ -90,12 +90,18 @@ impl Scratch {
                 path.len()
             )));
         }
+        self.sock_dir()?;
+        Ok(ScratchFile::new(path))
+    }
+
+    /// The socket directory, which is made if it is not there yet (`iotests.py: sock_dir`).
+    pub fn sock_dir(&self) -> Result<&Path> {
         if self.sock_dir_made.get().is_none() {
             fs::create_dir_all(&self.sock_dir)
                 .map_err(Error::io(format!("create socket directory {}", self.sock_dir.display())))?;
             let _ = self.sock_dir_made.set(());
         }
-        Ok(ScratchFile::new(path))
+        Ok(&self.sock_dir)
     }
 
     /// Leaves the scratch directory behind when this is dropped; sockets go all the same.

@@ -36,9 +36,10 @@ impl RunSettings {
         let positive =
             |text: &str| text.parse().ok().filter(|factor: &f64| factor.is_finite() && *factor > 0.0);
         let factor = reader.parsed("IOTESTS_TIMEOUT_SCALE", positive).unwrap_or(1.0);
+        let regenerate = reader.raw("QEMU_IOTESTS_REGEN").is_some();
         let mut on = |name| reader.switch(name, ONE_OR_ZERO).unwrap_or(false);
         Self {
-            bless: on("IOTESTS_BLESS"),
+            bless: on("IOTESTS_BLESS") || regenerate,
             fail_fast: on("IOTESTS_FAIL_FAST"),
             keep: on("IOTESTS_KEEP"),
             timeout_scale: TimeoutScale::new(factor, valgrind, gdb),
@@ -46,7 +47,7 @@ impl RunSettings {
             ci: reader.raw("CI").is_some_and(|value| value != "false" && value != "0"),
             color: reader.raw("NO_COLOR").is_none(),
             groups: reader.parsed("IOTESTS_GROUPS", GroupFilter::parse).unwrap_or_default(),
-            listing: reader.parsed("IOTESTS_LIST", |text| (text == "groups").then_some(Listing::Groups)),
+            listing: reader.parsed("IOTESTS_LIST", Listing::from_name),
             new_case: reader
                 .parsed("IOTESTS_NEW", |text| values::is_case_path(text).then(|| text.to_owned())),
             rerun_failed: reader.one_of("IOTESTS_RERUN", &["failed"]).is_some(),

@@ -111,6 +111,18 @@ impl GroupFilter {
 pub enum Listing {
     /// The groups, each with its cases.
     Groups,
+    /// The environment of a test of QEMU's own suite, as shell commands.
+    Environment,
+}
+
+impl Listing {
+    pub(super) fn from_name(name: &str) -> Option<Self> {
+        match name {
+            "groups" => Some(Self::Groups),
+            "environment" => Some(Self::Environment),
+            _ => None,
+        }
+    }
 }
 
 /// Whether this can name a format, a protocol, a group or a part of a case's path.

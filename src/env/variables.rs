@@ -102,6 +102,7 @@ pub const VARIABLES: &[Variable] = &[
         "a machine name",
         "machine that references may be specific to",
     ),
+    var("QEMU_IOTESTS_REGEN", "unset", "anything", "as IOTESTS_BLESS, for those who know it from `check`"),
     var("QEMU_MODULE_DIR", "as QEMU was built", DIR, "where QEMU finds its modules"),
     var(
         "GDB_OPTIONS",
@@ -149,7 +150,12 @@ pub const VARIABLES: &[Variable] = &[
     ),
     var("IOTESTS_JUNIT", "not written", FILE, "write a JUnit report there"),
     var("IOTESTS_KEEP", "0", ONE_OR_ZERO, "keep the scratch directories of passed trials too"),
-    var("IOTESTS_LIST", "unset", "groups", "print what there is and run nothing"),
+    var(
+        "IOTESTS_LIST",
+        "unset",
+        "groups or environment",
+        "print what there is and run nothing; `environment` is for QEMU's own suite",
+    ),
     var("IOTESTS_LOG", "not written", FILE, "write one JSON object a trial there"),
     var(
         "IOTESTS_NEW",

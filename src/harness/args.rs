@@ -7,9 +7,9 @@ use crate::error::{Error, Result};
 
 /// What the command line asks for.
 #[derive(Clone, Debug)]
-pub(super) struct Args {
+pub(crate) struct Args {
     /// The part that libtest-mimic acts on.
-    pub(super) libtest: Arguments,
+    pub(crate) libtest: Arguments,
     /// All name filters, where there is more than the one that libtest-mimic takes.
     filters: Vec<String>,
 }
@@ -17,7 +17,7 @@ pub(super) struct Args {
 impl Args {
     /// Reads the command line and `RUST_TEST_THREADS`. A mistake is printed and ends the process,
     /// as libtest does.
-    pub(super) fn from_process() -> Result<Self> {
+    pub(crate) fn from_process() -> Result<Self> {
         // What libtest takes and libtest-mimic does not: further filters, and the newer spelling of
         // --nocapture.
         let command = Arguments::command()
@@ -37,7 +37,7 @@ impl Args {
     }
 
     /// The whole names that `--exact` asks for; `None` when other names may match.
-    pub(super) fn exact_names(&self) -> Option<Vec<&str>> {
+    pub(crate) fn exact_names(&self) -> Option<Vec<&str>> {
         if !self.libtest.exact {
             return None;
         }
@@ -47,17 +47,17 @@ impl Args {
 
     /// Whether trials that will be skipped carry libtest's ignored mark. In a plain run they do
     /// not: libtest-mimic prints a reason only for what is skipped while it runs.
-    pub(super) fn marks_ignored(&self) -> bool {
+    pub(crate) fn marks_ignored(&self) -> bool {
         self.libtest.list || self.libtest.ignored || self.libtest.include_ignored
     }
 
     /// Whether more than one trial runs at a time.
-    pub(super) fn is_parallel(&self) -> bool {
+    pub(crate) fn is_parallel(&self) -> bool {
         self.libtest.test_threads != Some(1)
     }
 
     /// Drops what none of several filters matches; one filter alone is libtest-mimic's business.
-    pub(super) fn keep_matching(&self, trials: &mut Vec<Trial>) {
+    pub(crate) fn keep_matching(&self, trials: &mut Vec<Trial>) {
         if self.filters.is_empty() {
             return;
         }
@@ -69,7 +69,7 @@ impl Args {
     }
 
     /// The same way of printing, with nothing left out.
-    pub(super) fn unfiltered(&self) -> Arguments {
+    pub(crate) fn unfiltered(&self) -> Arguments {
         Arguments { filter: None, skip: Vec::new(), exact: false, ignored: false, ..self.libtest.clone() }
     }
 }

@@ -1,5 +1,6 @@
 //! What a trial leaves behind for whoever looks into its failure.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,40 +8,58 @@ use crate::error::{Error, Result};
 
 /// Lines of each log file that a failure shows.
 const TAIL: usize = 20;
+/// How much of a line is shown; a reply of the monitor can be endless.
+const WIDTH: usize = 300;
 
 /// What was logged, beside the other files of a failed trial.
 pub(super) const ACTUAL: &str = "actual.out";
 
-/// Where the files of failed trials are kept, a directory for each.
+/// Where the files of trials are kept, a directory for each.
 #[derive(Debug)]
 pub(super) struct Kept {
-    root: PathBuf,
+    base: PathBuf,
+}
+
+/// Why the files of a trial are kept.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Why {
+    /// It failed.
+    Failed,
+    /// All are to be kept.
+    Asked,
 }
 
 impl Kept {
-    /// Below `scratch`, on the same file system as the trials' directories: keeping is a rename.
-    pub(super) fn below(scratch: &Path) -> Self {
-        Self { root: scratch.join("failed") }
+    /// Below `base`, which must be on the same file system as the trials' directories: keeping is a
+    /// rename.
+    pub(super) fn below(base: &Path) -> Self {
+        Self { base: base.to_owned() }
     }
 
-    fn place(&self, trial: &str) -> PathBuf {
+    fn place(&self, trial: &str, why: Why) -> PathBuf {
+        let kind = match why {
+            Why::Failed => "failed",
+            Why::Asked => "kept",
+        };
         // A colon in a path would make QEMU take what is before it for a protocol.
-        self.root.join(trial.replace("::", "."))
+        self.base.join(kind).join(trial.replace("::", "."))
     }
 
     /// Keeps a trial's directory, in place of what an earlier run kept.
-    pub(super) fn keep(&self, dir: &Path, trial: &str) -> Result<PathBuf> {
-        let place = self.place(trial);
+    pub(super) fn keep(&self, dir: &Path, trial: &str, why: Why) -> Result<PathBuf> {
+        let place = self.place(trial, why);
         self.forget(trial);
         let failed = || format!("keep {} as {}", dir.display(), place.display());
-        fs::create_dir_all(place.parent().unwrap_or(&self.root)).map_err(Error::io(failed()))?;
+        fs::create_dir_all(place.parent().unwrap_or(&self.base)).map_err(Error::io(failed()))?;
         fs::rename(dir, &place).map_err(Error::io(failed()))?;
         Ok(place)
     }
 
     /// Removes what an earlier run kept.
     pub(super) fn forget(&self, trial: &str) {
-        let _ = fs::remove_dir_all(self.place(trial));
+        for why in [Why::Failed, Why::Asked] {
+            let _ = fs::remove_dir_all(self.place(trial, why));
+        }
     }
 }
 
@@ -66,6 +85,14 @@ fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let skipped = lines.len().saturating_sub(TAIL);
     let mut out = if skipped > 0 { format!("… {skipped} lines before\n") } else { String::new() };
-    out.push_str(&lines[skipped..].join("\n"));
+    let shown: Vec<_> = lines[skipped..].iter().map(|line| shortened(line)).collect();
+    out.push_str(&shown.join("\n"));
     out
+}
+
+fn shortened(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => Cow::Owned(format!("{} …", &line[..end])),
+        None => Cow::Borrowed(line),
+    }
 }

@@ -7,6 +7,10 @@ use super::Project;
 use super::diff;
 use super::outcome::{Problem, Report};
 use super::reference::Mismatch;
+use crate::error::Error;
+
+/// Lines of a diff that are told.
+const DIFF_LINES: usize = 200;
 
 /// What surrounds a failure.
 #[derive(Debug)]
@@ -68,7 +72,7 @@ fn hints(problems: &[Problem], scene: &Scene<'_>) -> String {
     for (name, tail) in scene.logs {
         let _ = writeln!(out, "{name}:\n{}\n", indented(tail));
     }
-    if scene.blessing {
+    if scene.blessing && problems.iter().any(|problem| !concerns_reference(problem)) {
         let _ = writeln!(out, "not blessed: only a trial that runs to its end writes its reference");
     }
     if let Some(kept) = &scene.kept {
@@ -83,6 +87,11 @@ fn hints(problems: &[Problem], scene: &Scene<'_>) -> String {
     out
 }
 
+/// Whether this is about the reference itself, rather than about how the case ran.
+fn concerns_reference(problem: &Problem) -> bool {
+    matches!(problem, Problem::Reference(_) | Problem::Harness(_))
+}
+
 /// The command that runs this trial alone, under the same variables.
 fn command(scene: &Scene<'_>) -> String {
     let mut words: Vec<_> =
@@ -94,10 +103,12 @@ fn command(scene: &Scene<'_>) -> String {
 
 fn describe(problem: &Problem, project: &Project, color: bool) -> String {
     match problem {
+        Problem::Case(failure) if matches!(failure.error, Error::Script { .. }) => failure.error.to_string(),
         Problem::Case(failure) => {
             let file = project.show(failure.location.file());
             format!("{file}:{}: {}", failure.location.line(), failure.error)
         }
+        Problem::Suite { text, .. } => text.clone(),
         Problem::Panic(panic) => {
             let place = panic.location.as_ref();
             let place =
@@ -108,14 +119,16 @@ fn describe(problem: &Problem, project: &Project, color: bool) -> String {
             }
             text
         }
-        Problem::TimedOut { limit, ended: true } => {
-            format!("timed out after {:.1} s; its children were killed", limit.as_secs_f64())
+        Problem::TimedOut { limit, killed, ended } => {
+            let mut text = format!("timed out after {:.1} s", limit.as_secs_f64());
+            if !ended {
+                text.push_str(" and still runs: does the case loop? Its thread was left behind");
+            }
+            for command in killed {
+                let _ = write!(text, "\nkilled: {command}");
+            }
+            text
         }
-        Problem::TimedOut { limit, ended: false } => format!(
-            "timed out after {:.1} s and still runs, though its children were killed: does the case loop? \
-             Its thread was left behind",
-            limit.as_secs_f64()
-        ),
         Problem::Late(error) => format!("afterwards: {error}"),
         Problem::Reference(mismatch) => mismatch_text(mismatch, project, color),
         Problem::Passed { reason } => format!(
@@ -130,18 +143,28 @@ fn mismatch_text(mismatch: &Mismatch, project: &Project, color: bool) -> String 
     match mismatch {
         Mismatch::Missing { actual, .. } => format!(
             "logged something, but there is no reference {path}\n{}",
-            diff::unified("no reference", "", "actual", actual, color)
+            shortened(&diff::unified("no reference", "", "actual", actual, color))
         ),
         Mismatch::Differs { expected, actual, .. } => {
             format!(
                 "the log differs from its reference\n{}",
-                diff::unified(&path, expected, "actual", actual, color)
+                shortened(&diff::unified(&path, expected, "actual", actual, color))
             )
         }
         Mismatch::Unexpected { .. } => format!(
             "logged nothing, but there is a reference {path}\nwhat to do: remove the reference, or let the case log"
         ),
     }
+}
+
+/// The first lines of a long diff. The files are there for the rest.
+fn shortened(diff: &str) -> String {
+    let count = diff.lines().count();
+    if count <= DIFF_LINES {
+        return diff.to_owned();
+    }
+    let first: Vec<_> = diff.lines().take(DIFF_LINES).collect();
+    format!("{}\n… {} lines more", first.join("\n"), count - DIFF_LINES)
 }
 
 fn indented(text: &str) -> String {

@@ -19,7 +19,8 @@ pub(super) fn listing(suites: &[Loaded]) -> String {
     let mut out = String::new();
     for loaded in suites {
         let groups: Vec<_> = of(loaded).into_iter().collect();
-        let _ = writeln!(out, "{} # group: {}", loaded.file, groups.join(" "));
+        let title = if groups.is_empty() { "" } else { " # group: " };
+        let _ = writeln!(out, "{}{title}{}", loaded.file, groups.join(" "));
     }
     out
 }

@@ -37,10 +37,15 @@ impl History {
         serde_json::from_slice(&text).unwrap_or_default()
     }
 
-    /// How long a trial took. What is not known counts as long.
-    pub(super) fn duration(&self, trial: &str) -> Duration {
+    fn duration(&self, trial: &str) -> Duration {
         let last = self.trials.get(trial);
         last.and_then(|last| Duration::try_from_secs_f64(last.seconds).ok()).unwrap_or(Duration::MAX)
+    }
+
+    /// Puts first what takes longest, so that it does not run on when all else is done. What is not
+    /// known may take long; among equals the order stays.
+    pub(super) fn longest_first<T>(&self, trials: &mut [T], name: impl Fn(&T) -> &str) {
+        trials.sort_by_key(|trial| std::cmp::Reverse(self.duration(name(trial))));
     }
 
     /// Whether a trial failed the last time it ran.
@@ -64,5 +69,48 @@ impl History {
         file.write_all(&text).map_err(Error::io(failed()))?;
         file.persist(&path).map_err(|error| Error::io(failed())(error.error))?;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(name: &str, outcome: Outcome, seconds: u64) -> Record {
+        Record {
+            name: name.to_owned(),
+            case: String::new(),
+            file: String::new(),
+            outcome,
+            elapsed: Duration::from_secs(seconds),
+            not_run: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn the_longest_start_first() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let first = [record("short", Outcome::Passed, 1), record("long", Outcome::Passed, 9)];
+        let second =
+            [record("middle", Outcome::Passed, 5), record("skipped", Outcome::Skipped(String::new()), 0)];
+        History::add(dir.path(), &first).expect("write");
+        History::add(dir.path(), &second).expect("write beside what is there");
+        let history = History::read(dir.path());
+        let mut trials = ["short", "skipped", "middle", "long", "unknown"];
+        history.longest_first(&mut trials, |name| name);
+        assert_eq!(trials, ["skipped", "unknown", "long", "middle", "short"]);
+        History::add(dir.path(), &[record("long", Outcome::Passed, 2)])
+            .expect("write in place of what is there");
+        History::read(dir.path()).longest_first(&mut trials, |name| name);
+        assert_eq!(trials, ["skipped", "unknown", "middle", "long", "short"]);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_forgotten() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        fs::write(dir.path().join(FILE), "{\"half\": ").expect("write");
+        assert!(!History::read(dir.path()).failed("half"));
+        History::add(dir.path(), &[record("half", Outcome::Passed, 1)]).expect("write");
+        assert_eq!(History::read(dir.path()).duration("half"), Duration::from_secs(1));
     }
 }

@@ -12,8 +12,9 @@ use super::history::History;
 use super::matrix::{self, Plan};
 use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
-use crate::env::TestEnv;
+use crate::env::{Listing, TestEnv};
 use crate::error::{Error, Result};
+use crate::script;
 use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
 
 /// Exit status when nothing was run because of a mistake in the project or its environment.
@@ -27,13 +28,16 @@ pub fn main(project: Project) -> ExitCode {
         Err(error) => return refuse(&[error]),
     };
     let env = match TestEnv::from_process() {
-        Ok(env) => env.with_cache_dir(project.work_dir().join("probes")),
+        Ok(env) => env
+            .with_cache_dir(project.work_dir().join("probes"))
+            .with_samples(project.case_dir().join("samples")),
         Err(errors) => return refuse(&errors),
     };
     start(project, &args, env).unwrap_or_else(|errors| refuse(&errors))
 }
 
-fn refuse(errors: &[Error]) -> ExitCode {
+/// Tells what is wrong with the project or its environment.
+pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
     for error in errors {
         eprintln!("iotests: {error}");
     }
@@ -43,11 +47,24 @@ fn refuse(errors: &[Error]) -> ExitCode {
 
 fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
     none_of(environment(&env))?;
+    if let Some(path) = env.new_case() {
+        return new_case(&project, path).map_err(|error| vec![error]);
+    }
     let suites = suites(&project, args)?;
     none_of(declarations(&suites))?;
-    if env.listing().is_some() {
-        print!("{}", groups::listing(&suites));
-        return Ok(ExitCode::SUCCESS);
+    match env.listing() {
+        Some(Listing::Groups) => {
+            print!("{}", groups::listing(&suites));
+            return Ok(ExitCode::SUCCESS);
+        }
+        Some(Listing::Environment) => {
+            return Err(vec![Error::Variable {
+                name: "IOTESTS_LIST".to_owned(),
+                value: "environment".to_owned(),
+                expected: "groups, for cases have no environment of their own".to_owned(),
+            }]);
+        }
+        None => {}
     }
     if args.exact_names().is_none() {
         none_of(groups::unknown(env.groups(), &suites))?;
@@ -63,7 +80,21 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     conclude(project, args, env, plans).map_err(|error| vec![error])
 }
 
-fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -> Result<ExitCode> {
+/// Writes the skeleton of a script case.
+fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
+    let file = script::create(&project.case_dir(), path)?;
+    eprintln!("wrote {}: edit it, then write its reference with", project.show(file));
+    eprintln!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target());
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Lists or runs what is planned, and reports it.
+pub(crate) fn conclude(
+    project: Project,
+    args: &Args,
+    env: TestEnv,
+    mut plans: Vec<Plan>,
+) -> Result<ExitCode> {
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
     let history = History::read(&base);
     plans.retain(|plan| env.groups().selects(&plan.groups));
@@ -78,8 +109,7 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
     }
     if args.is_parallel() {
-        // What takes longest starts first; what never ran may take long.
-        plans.sort_by_key(|plan| std::cmp::Reverse(history.duration(&plan.name)));
+        history.longest_first(&mut plans, |plan| &plan.name);
     }
     let color = colored(args, &env);
     let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
@@ -97,17 +127,17 @@ fn conclude(project: Project, args: &Args, env: TestEnv, mut plans: Vec<Plan>) -
         eprintln!("iotests: {error}");
         code = ExitCode::FAILURE;
     }
-    // A case that was left behind holds on to the run, which would keep this from being dropped.
-    run.dir.remove();
+    run.stop_here_if_stopping();
     Ok(code)
 }
 
-fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
+/// An error if there are problems.
+pub(crate) fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
 /// What the variables say that cannot be meant.
-fn environment(env: &TestEnv) -> Vec<Error> {
+pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
     let mut problems = Vec::new();
     if env.bless() && env.ci() {
         problems.push(Error::Setup(
@@ -134,16 +164,25 @@ fn environment(env: &TestEnv) -> Vec<Error> {
 
 /// The suites to look at: all of them, or those that may hold the trials that are asked for.
 fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
+    if args.exact_names().is_none() {
+        let new = project.new_cases().map_err(|error| vec![error])?;
+        none_of(
+            new.iter()
+                .map(|file| Error::Setup(format!("{file} is new: run this again, and it is built in")))
+                .collect(),
+        )?;
+    }
     let sources = discovery::sources(project);
     let found = match args.exact_names() {
         Some(names) => discovery::holding(&sources, &names),
         None => discovery::all(&sources),
     };
-    let suites = found.map_err(|error| vec![error])?;
+    let suites = found?;
     if suites.is_empty() && args.exact_names().is_none() {
         return Err(vec![Error::Setup(format!(
-            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`",
-            project.root().join("cases").display()
+            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`, \
+             or write a script with IOTESTS_NEW=topic/name",
+            project.case_dir().display()
         ))]);
     }
     Ok(suites)
@@ -154,7 +193,8 @@ fn declarations(suites: &[Loaded]) -> Vec<Error> {
         let file = loaded.file.clone();
         mistakes(&loaded.suite).into_iter().map(move |mistake| Error::Setup(format!("{file}: {mistake}")))
     };
-    suites.iter().flat_map(told).chain(discovery::clashes(suites)).collect()
+    let clashes = discovery::clashes(suites);
+    discovery::bad_names(suites).into_iter().chain(suites.iter().flat_map(told)).chain(clashes).collect()
 }
 
 fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<Error> {

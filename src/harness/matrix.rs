@@ -14,29 +14,29 @@ const DEFAULT_LIMIT: Duration = Duration::from_secs(180);
 
 /// A trial to be run.
 #[derive(Clone)]
-pub(super) struct Plan {
+pub(crate) struct Plan {
     /// The name it is listed under and selected by.
-    pub(super) name: String,
+    pub(crate) name: String,
     /// What of the name does not depend on the matrix: case and test.
-    pub(super) test: String,
+    pub(crate) test: String,
     /// The case file, relative to the project's root.
-    pub(super) file: Arc<str>,
+    pub(crate) file: Arc<str>,
     /// The case's path.
-    pub(super) case: Arc<str>,
+    pub(crate) case: Arc<str>,
     /// Its point of the matrix.
-    pub(super) params: Params,
+    pub(crate) params: Params,
     /// What it runs.
-    pub(super) body: Body,
+    pub(crate) body: Body,
     /// How long it may take, before scaling.
-    pub(super) limit: Duration,
+    pub(crate) limit: Duration,
     /// Groups of the test and its suite.
-    pub(super) groups: Vec<String>,
+    pub(crate) groups: Vec<String>,
     /// Resources that it must hold while it runs, in order.
-    pub(super) serial: Vec<String>,
+    pub(crate) serial: Vec<String>,
     /// Why it is known to fail.
-    pub(super) known_failure: Option<String>,
+    pub(crate) known_failure: Option<String>,
     /// Why it cannot run here.
-    pub(super) skip: Option<String>,
+    pub(crate) skip: Option<String>,
 }
 
 /// The trials of a suite whose names are wanted.
@@ -152,22 +152,22 @@ pub(super) fn declared_formats([suite, own]: [&Declaration; 2]) -> Vec<String> {
     all
 }
 
-/// The protocols that IMGPROTO names; without it, those that are declared, where `generic` adds
-/// nothing to `file`.
+/// The protocols that IMGPROTO names, supported or not; without it, those that are declared, where
+/// `generic` adds nothing to `file`.
 fn protocols([suite, own]: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
     let asked = env.imgprotos();
     if !asked.is_empty() {
         return asked.to_vec();
     }
     let declared = if own.protocols.is_empty() { &suite.protocols } else { &own.protocols };
-    let mut named: Vec<_> = declared
-        .iter()
-        .map(|name| if name == "generic" { "file" } else { name })
-        .filter(|name| {
-            suite.protocols.is_empty() || suite.protocols.iter().any(|one| one == name || one == "generic")
-        })
-        .map(str::to_owned)
-        .collect();
+    let fits = |declared: &Declaration, name: &str| {
+        let listed = |list: &[String]| list.iter().any(|one| one == name || one == "generic");
+        (declared.protocols.is_empty() || listed(&declared.protocols))
+            && !declared.unsupported_protocols.iter().any(|one| one == name)
+    };
+    let mut named: Vec<_> =
+        declared.iter().map(|name| if name == "generic" { "file" } else { name }.to_owned()).collect();
+    named.retain(|name| fits(suite, name) && fits(own, name));
     named.dedup();
     if named.is_empty() { vec!["file".to_owned()] } else { named }
 }

@@ -23,5 +23,10 @@ mod stale;
 mod trial;
 mod variables;
 
+pub(crate) use args::Args;
+pub(crate) use main::{conclude, environment, none_of, refuse};
+pub(crate) use matrix::Plan;
+pub(crate) use preflight::{check as preflight, fail as preflight_failed};
+
 pub use main::main;
 pub use project::{Case, Project};

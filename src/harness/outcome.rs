@@ -64,13 +64,22 @@ impl Report {
 pub(super) enum Problem {
     /// The case ended with an error.
     Case(Failure),
+    /// A test of QEMU's own suite failed.
+    Suite {
+        /// What went wrong.
+        text: String,
+        /// Whether that is an error, and no mere failure.
+        is_error: bool,
+    },
     /// The case panicked.
     Panic(Panic),
     /// The case did not end by its deadline, and said nothing of its own about it.
     TimedOut {
         /// Its limit.
         limit: Duration,
-        /// Whether it ended at all, once its children were gone.
+        /// The children that were killed then.
+        killed: Vec<String>,
+        /// Whether it ended at all, once they were gone.
         ended: bool,
     },
     /// Something was found where no error could be returned.
@@ -92,6 +101,7 @@ impl Problem {
         match self {
             Self::Case(failure) => failure.error.is_failure(),
             Self::Late(error) => error.is_failure(),
+            Self::Suite { is_error, .. } => !is_error,
             // Rust's own assertions are panics.
             Self::Panic(_) | Self::Reference(_) | Self::Passed { .. } => true,
             Self::TimedOut { .. } | Self::Harness(_) => false,

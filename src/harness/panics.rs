@@ -62,5 +62,20 @@ fn message(info: &PanicHookInfo<'_>) -> String {
 
 fn backtrace() -> Option<String> {
     let trace = Backtrace::capture();
-    (trace.status() == BacktraceStatus::Captured).then(|| trace.to_string())
+    (trace.status() == BacktraceStatus::Captured).then(|| case_frames(&trace.to_string()))
+}
+
+/// The frames between the panic's own and those of the harness; all of them if these do not show.
+fn case_frames(trace: &str) -> String {
+    let lines: Vec<_> = trace.lines().collect();
+    let frame = |part: &str| lines.iter().position(|line| line.contains(part));
+    let start = lines.iter().rposition(|line| line.contains(": core::panicking::"));
+    let start = start.map_or(0, |at| at + 1 + usize::from(is_place(lines.get(at + 1))));
+    let end = frame(": iotests::harness::trial::").unwrap_or(lines.len());
+    lines.get(start..end).unwrap_or(&lines).join("\n")
+}
+
+/// Whether this line tells where the frame before it is.
+fn is_place(line: Option<&&str>) -> bool {
+    line.is_some_and(|line| line.trim_start().starts_with("at "))
 }

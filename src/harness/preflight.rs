@@ -13,13 +13,13 @@ use crate::error::Error;
 const NEEDED: [ToolKind; 3] = [ToolKind::QemuImg, ToolKind::QemuIo, ToolKind::Qemu];
 
 /// Starts each binary once.
-pub(super) fn check(env: &TestEnv) -> Result<(), Error> {
+pub(crate) fn check(env: &TestEnv) -> Result<(), Error> {
     let optional = ToolKind::ALL.into_iter().filter(|kind| !NEEDED.contains(kind) && env.tool(*kind).is_ok());
     env.preflight(&NEEDED.into_iter().chain(optional).collect::<Vec<_>>())
 }
 
 /// Tells that `error` was found, in the manner of a run with that one failure.
-pub(super) fn fail(args: &Args, error: &Error) -> ExitCode {
+pub(crate) fn fail(args: &Args, error: &Error) -> ExitCode {
     if args.libtest.list {
         eprintln!("iotests: {error}");
         return ExitCode::FAILURE;

@@ -1,7 +1,11 @@
 //! The project whose cases are run: where it is and what it holds.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
 
+use crate::error::{Error, Result};
+use crate::register;
 use crate::suite::Suite;
 
 /// One case file as the build script registered it.
@@ -19,30 +23,45 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
+    built_at: &'static Path,
     target: &'static str,
     work: PathBuf,
+    mark: PathBuf,
     cases: &'static [Case],
 }
 
 impl Project {
     /// A project rooted at `root` (where its `Cargo.toml` is), whose cases are built into the test
-    /// target named `target`; `tmp` is cargo's directory for the files of tests. At run time cargo
-    /// may name another root, after a move for example.
+    /// target named `target`; `tmp` is cargo's directory for the files of tests, `mark` the file by
+    /// which the build is marked as out of date. At run time cargo may name another root, after a
+    /// move for example.
     pub fn new(
         root: &'static str,
         target: &'static str,
         tmp: Option<&'static str>,
+        mark: &'static str,
         cases: &'static [Case],
     ) -> Self {
-        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| PathBuf::from(root), PathBuf::from);
+        let built_at = Path::new(root);
+        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_at.to_owned(), PathBuf::from);
         let built =
             tmp.and_then(|tmp| Path::new(tmp).parent()).map_or_else(|| root.join("target"), PathBuf::from);
-        Self { root, target, work: built.join("iotests"), cases }
+        Self { root, built_at, target, work: built.join("iotests"), mark: mark.into(), cases }
+    }
+
+    /// A target whose trials do not come from case files.
+    pub fn without_cases(root: &'static str, target: &'static str, tmp: Option<&'static str>) -> Self {
+        Self::new(root, target, tmp, "", &[])
     }
 
     /// The directory of its `Cargo.toml`.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    /// Where its case files are.
+    pub fn case_dir(&self) -> PathBuf {
+        self.root.join("cases")
     }
 
     /// Where its references are.
@@ -65,10 +84,29 @@ impl Project {
         self.cases
     }
 
-    /// `path` as a reader of the project would write it: relative to the root if it is below it.
+    /// Case files that are not built in, and so are new; cargo is told to build them in the next time.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the case files cannot be listed, [`Error::Io`] when cargo cannot be told.
+    pub(super) fn new_cases(&self) -> Result<Vec<String>> {
+        if !self.case_dir().exists() {
+            return Ok(Vec::new());
+        }
+        let mut files = register::case_files(&self.root, "cases").map_err(Error::Setup)?;
+        files.retain(|file| !self.cases.iter().any(|case| case.file == file));
+        if !files.is_empty() {
+            let touched = File::open(&self.mark).and_then(|mark| mark.set_modified(SystemTime::now()));
+            touched.map_err(Error::io(format!("touch {}", self.mark.display())))?;
+        }
+        Ok(files)
+    }
+
+    /// `path` as a reader of the project would write it: relative to the root if it is below it,
+    /// or was when the cases were built.
     pub fn show(&self, path: impl AsRef<Path>) -> String {
         let path = path.as_ref();
-        path.strip_prefix(&self.root).unwrap_or(path).display().to_string()
+        let shown = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(self.built_at));
+        shown.unwrap_or(path).display().to_string()
     }
 }
 
@@ -93,6 +131,7 @@ macro_rules! main {
                 env!("CARGO_MANIFEST_DIR"),
                 env!("CARGO_CRATE_NAME"),
                 option_env!("CARGO_TARGET_TMPDIR"),
+                concat!(env!("OUT_DIR"), "/iotests_new_cases"),
                 CASES,
             ))
         }

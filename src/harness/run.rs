@@ -35,6 +35,8 @@ pub(super) struct Run {
     pub(super) variables: Vec<(String, String)>,
     /// References written in this run, with the trial that wrote each and what it wrote.
     pub(super) blessed: Mutex<BTreeMap<PathBuf, (String, String)>>,
+    /// Held for good by whoever ends the process by a signal.
+    pub(super) stopping: Mutex<()>,
     records: Mutex<Vec<Record>>,
     first_failure: OnceLock<String>,
 }
@@ -52,9 +54,16 @@ impl Run {
             registry: Registry::new(),
             color,
             blessed: Mutex::default(),
+            stopping: Mutex::default(),
             records: Mutex::default(),
             first_failure: OnceLock::new(),
         })
+    }
+
+    /// Goes no further once the process is about to die of a signal: what its children's death
+    /// brings about is nobody's failure.
+    pub(super) fn stop_here_if_stopping(&self) {
+        drop(self.stopping.lock());
     }
 
     /// What has run so far.

@@ -25,13 +25,17 @@ pub(super) fn watch(run: &Arc<Run>) -> Result<()> {
         .name("signals".to_owned())
         .spawn(move || {
             let Some(signal) = signals.forever().next() else { return };
-            if let Some(run) = run.upgrade() {
+            let run = run.upgrade();
+            let stopping = run.as_ref().map(|run| run.stopping.lock());
+            if let Some(run) = &run {
                 for _ in 0..SWEEPS {
                     run.registry.kill_all();
                     run.dir.remove();
                 }
             }
             let _ = emulate_default_handler(signal);
+            // Not reached, but for a signal that cannot be raised.
+            drop(stopping);
         })
         .map_err(Error::io("start a thread for signals"))?;
     Ok(())

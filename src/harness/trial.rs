@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::artefacts::{self, log_tails};
+use super::artefacts::{self, Why, log_tails};
 use super::failure::{self, Scene};
 use super::matrix::Plan;
 use super::outcome::{Outcome, Problem, Record};
@@ -15,7 +15,7 @@ use super::reference::{self, Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
-use crate::error::{Error, Result, TestResult};
+use crate::error::{Error, Result, SuiteFailure, TestResult};
 use crate::suite::Body;
 use crate::test::Test;
 
@@ -60,15 +60,25 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     ));
     let mut problems = Vec::new();
     let mut skipped = None;
-    match run_body(plan, &ctx)? {
+    let end = run_body(plan, &ctx)?;
+    run.stop_here_if_stopping();
+    match end {
         End::Returned(Ok(())) => {}
         End::Returned(Err(failure)) => match failure.error {
             Error::Skip(reason) => skipped = Some(reason),
+            Error::Suite(failure) => {
+                let SuiteFailure { problem, is_error, output } = *failure;
+                problems.extend(problem.map(|text| Problem::Suite { text, is_error }));
+                let differs =
+                    output.map(|(path, expected, actual)| Mismatch::Differs { path, expected, actual });
+                problems.extend(differs.map(Problem::Reference));
+            }
             _ => problems.push(Problem::Case(failure)),
         },
         End::Panicked(panic) => problems.push(Problem::Panic(panic)),
-        End::Late(result) => {
-            problems.push(Problem::TimedOut { limit: limit.unwrap_or_default(), ended: result.is_some() });
+        End::Late { killed, result } => {
+            let ended = result.is_some();
+            problems.push(Problem::TimedOut { limit: limit.unwrap_or_default(), killed, ended });
             match result {
                 Some(Ok(Err(failure))) => problems.push(Problem::Case(failure)),
                 Some(Err(panic)) => problems.push(Problem::Panic(panic)),
@@ -76,7 +86,6 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             }
         }
     }
-    ctx.end_owned();
     if !ctx.registry().is_empty() {
         ctx.registry().kill_all();
         if problems.is_empty() {
@@ -106,6 +115,9 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         (Some(reason), true) => problems.push(Problem::Passed { reason: reason.clone() }),
         (None, true) => {
             run.kept.forget(&plan.name);
+            if run.env.keep() {
+                run.kept.keep(ctx.scratch().dir(), &plan.name, Why::Asked)?;
+            }
             return Ok(Outcome::Passed);
         }
         (None, false) => {}
@@ -144,7 +156,7 @@ fn keep_and_tell(
         }
     }
     let logs = log_tails(dir);
-    let kept = match run.kept.keep(dir, &plan.name) {
+    let kept = match run.kept.keep(dir, &plan.name, Why::Failed) {
         Ok(place) => Some(place),
         Err(error) => {
             problems.push(Problem::Harness(error));
@@ -172,7 +184,10 @@ enum End {
     Returned(TestResult),
     Panicked(Panic),
     /// Not by the deadline; what it returned once its children were killed, if it did.
-    Late(Option<Result<TestResult, Panic>>),
+    Late {
+        killed: Vec<String>,
+        result: Option<Result<TestResult, Panic>>,
+    },
 }
 
 /// Runs the body on a thread of its own: its children die with that thread, and it can be left
@@ -183,8 +198,12 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     thread::Builder::new()
         .name(plan.name.clone())
         .spawn(move || {
-            let result = panics::catch(move || body(&mut Test::with_context(own)));
-            let _ = sender.send(result);
+            let result = panics::catch(|| body(&mut Test::with_context(Arc::clone(&own))));
+            // Servers that the case had run until its end. They die with this thread, so they are
+            // ended on it.
+            let ended = panics::catch(|| own.end_owned());
+            drop(own);
+            let _ = sender.send(result.and_then(|result| ended.map(|()| result)));
         })
         .map_err(Error::io("start a thread for the trial"))?;
     if let Some(result) = in_time(&receiver, ctx) {
@@ -193,8 +212,9 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
             Err(panic) => End::Panicked(panic),
         });
     }
+    let killed = ctx.registry().commands();
     ctx.registry().kill_all();
-    Ok(End::Late(receiver.recv_timeout(GRACE).ok()))
+    Ok(End::Late { killed, result: receiver.recv_timeout(GRACE).ok() })
 }
 
 fn in_time<T>(receiver: &Receiver<T>, ctx: &Context) -> Option<T> {

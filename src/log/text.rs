@@ -21,6 +21,16 @@ impl Log {
         self.lock().clone()
     }
 
+    /// How much has been logged, in bytes.
+    pub(crate) fn len(&self) -> usize {
+        self.lock().len()
+    }
+
+    /// Takes back everything after the first `length` bytes, a value that [`len`](Self::len) gave.
+    pub(crate) fn truncate(&self, length: usize) {
+        self.lock().truncate(length);
+    }
+
     fn lock(&self) -> MutexGuard<'_, String> {
         self.text.lock().unwrap_or_else(PoisonError::into_inner)
     }

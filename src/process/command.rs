@@ -1,19 +1,17 @@
 //! What to start, and with which ends.
 
 use std::ffi::{OsStr, OsString};
-use std::fs::File;
-use std::io::{PipeReader, Read, pipe};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl};
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::unistd::{getpid, getppid};
 
-use super::{Child, Deadline, Output, Registry};
+use super::{Child, Registry};
 use crate::error::{Error, Result};
 
 /// Where a child's standard stream goes.
@@ -25,15 +23,6 @@ pub enum Stream {
     Inherit,
     /// Into this file or pipe end.
     To(OwnedFd),
-}
-
-/// Which streams a captured run keeps apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Capture {
-    /// stdout and stderr into one text, in the order they were written.
-    Merged,
-    /// stdout and stderr each into its own.
-    Apart,
 }
 
 /// A command line and what its process shall inherit.
@@ -130,61 +119,6 @@ impl Cmd {
         let inner = command.spawn().map_err(Error::io(format!("run {line}")))?;
         Child::adopt(inner, line, registry)
     }
-
-    /// Runs it to its end and captures what it prints.
-    ///
-    /// # Errors
-    /// [`Error::Io`] when it cannot be started, [`Error::Timeout`] at the deadline (the process
-    /// group is killed then). The exit status is not looked at.
-    pub fn run(self, capture: Capture, deadline: Deadline, registry: &Registry) -> Result<Output> {
-        let (out_read, out_write) = pipe().map_err(Error::io("create a pipe"))?;
-        let (err_read, err_write) = match capture {
-            Capture::Merged => (None, out_write.try_clone()),
-            Capture::Apart => {
-                let (read, write) = pipe().map_err(Error::io("create a pipe"))?;
-                (Some(read), Ok(write))
-            }
-        };
-        let err_write = err_write.map_err(Error::io("duplicate a pipe"))?;
-        let mut child =
-            self.spawn(Stream::Null, Stream::To(out_write.into()), Stream::To(err_write.into()), registry)?;
-        let mut streams = [Some(Collector::new(out_read)?), err_read.map(Collector::new).transpose()?];
-        let timed_out = loop {
-            let mut open = streams.iter_mut().flatten().filter(|stream| !stream.ended);
-            // The child is watched as well: a daemon it left behind may keep the pipe open.
-            let [first, second, exited] = match (open.next(), open.next()) {
-                (None, _) => break false,
-                (Some(a), None) => deadline.wait_readable([a.fd(), a.fd(), child.pidfd()]),
-                (Some(a), Some(b)) => deadline.wait_readable([a.fd(), b.fd(), child.pidfd()]),
-            }
-            .map_err(Error::os("wait for a tool's output"))?;
-            if !(first || second || exited) {
-                break true;
-            }
-            for stream in streams.iter_mut().flatten() {
-                stream.collect()?;
-            }
-            if exited {
-                for stream in streams.iter_mut().flatten() {
-                    stream.collect()?;
-                }
-                break false;
-            }
-        };
-        let [stdout, stderr] = streams.map(|stream| stream.map(Collector::into_text).unwrap_or_default());
-        let command = child.command().to_owned();
-        if timed_out {
-            drop(child);
-            let last_seen = format!("{stdout}{stderr}");
-            return Err(Error::Timeout {
-                what: format!("{command} to end"),
-                after: deadline.elapsed(),
-                last_seen,
-            });
-        }
-        let status = child.wait(deadline)?;
-        Ok(Output { command, status, stdout, stderr })
-    }
 }
 
 fn stdio(stream: Stream) -> Stdio {
@@ -214,35 +148,4 @@ fn tie_to_parent(command: &mut Command, inherited: &[OwnedFd]) {
     // SAFETY: between fork and exec the closure only makes system calls that are
     // async-signal-safe; it neither allocates nor takes locks.
     unsafe { command.pre_exec(in_child) };
-}
-
-/// One pipe being read without blocking.
-struct Collector {
-    pipe: File,
-    bytes: Vec<u8>,
-    ended: bool,
-}
-
-impl Collector {
-    fn new(pipe: PipeReader) -> Result<Self> {
-        fcntl(&pipe, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(Error::os("set a pipe non-blocking"))?;
-        Ok(Self { pipe: OwnedFd::from(pipe).into(), bytes: Vec::new(), ended: false })
-    }
-
-    fn fd(&self) -> std::os::fd::BorrowedFd<'_> {
-        self.pipe.as_fd()
-    }
-
-    fn collect(&mut self) -> Result<()> {
-        match self.pipe.read_to_end(&mut self.bytes) {
-            Ok(_) => self.ended = true,
-            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => {}
-            Err(error) => return Err(Error::io("read a tool's output")(error)),
-        }
-        Ok(())
-    }
-
-    fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
-    }
 }

@@ -56,9 +56,9 @@ impl Deadline {
         self.wait(fds, PollFlags::POLLIN)
     }
 
-    /// Waits until `fd` takes more data (or is closed); false at the deadline.
-    pub fn wait_writable(&self, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
-        self.wait([fd], PollFlags::POLLOUT).map(|[ready]| ready)
+    /// Waits until `fd` takes more data, has some, or is closed; false at the deadline.
+    pub fn wait_either_way(&self, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
+        self.wait([fd], PollFlags::POLLIN | PollFlags::POLLOUT).map(|[ready]| ready)
     }
 
     fn wait<const N: usize>(&self, fds: [BorrowedFd<'_>; N], what: PollFlags) -> Result<[bool; N], Errno> {

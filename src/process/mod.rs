@@ -1,15 +1,19 @@
 //! Children that cannot outlive their trial and waits that cannot outlive their deadline.
 
+mod capture;
 mod child;
 mod command;
 mod deadline;
+mod guard;
 mod output;
 mod ready;
 mod registry;
 
+pub use capture::Capture;
 pub use child::Child;
-pub use command::{Capture, Cmd, Stream};
+pub use command::{Cmd, Stream};
 pub use deadline::Deadline;
+pub use guard::remove_at_end;
 pub use output::{Output, Status};
 pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;

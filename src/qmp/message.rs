@@ -1,6 +1,7 @@
 //! What a line of the monitor can be.
 
-use serde_json::Value;
+use serde::Deserialize;
+use serde_json::{Deserializer, Value};
 
 use crate::error::QmpError;
 
@@ -18,7 +19,7 @@ pub(super) enum Message {
 impl Message {
     /// Sorts out one line; the error is what is wrong with it.
     pub(super) fn parse(line: &[u8]) -> Result<Self, String> {
-        let mut value: Value = serde_json::from_slice(line).map_err(|error| format!("not JSON ({error})"))?;
+        let mut value = parse(line).map_err(|error| format!("not JSON ({error})"))?;
         let Some(map) = value.as_object_mut() else {
             return Err("not a JSON object".to_owned());
         };
@@ -35,9 +36,49 @@ impl Message {
     }
 }
 
+/// How deep values may be nested. QEMU nests each backing image in the one above it; the parser's
+/// own limit is a quarter of this.
+const MOST_LEVELS: usize = 500;
+
+fn parse(line: &[u8]) -> serde_json::Result<Value> {
+    let parsed = serde_json::from_slice(line);
+    if parsed.is_ok() || levels(line) > MOST_LEVELS {
+        return parsed;
+    }
+    let mut deserializer = Deserializer::from_slice(line);
+    deserializer.disable_recursion_limit();
+    let value = Value::deserialize(&mut deserializer)?;
+    deserializer.end()?;
+    Ok(value)
+}
+
+/// How deep the brackets are nested.
+fn levels(line: &[u8]) -> usize {
+    let (mut depth, mut deepest) = (0_usize, 0);
+    let (mut in_text, mut escaped) = (false, false);
+    for byte in line {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' if in_text => escaped = true,
+            b'"' => in_text = !in_text,
+            b'{' | b'[' if !in_text => {
+                depth += 1;
+                deepest = deepest.max(depth);
+            }
+            b'}' | b']' if !in_text => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+    }
+    deepest
+}
+
 /// The typed error of a reply to `command`; `None` if it is a `return`.
 pub fn error_of(command: &str, reply: &Value) -> Option<QmpError> {
     let error = reply.get("error")?;
-    let text = |key| error.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
-    Some(QmpError { command: command.to_owned(), class: text("class"), desc: text("desc") })
+    let text = |key| error.get(key).and_then(Value::as_str).map(str::to_owned);
+    Some(QmpError {
+        command: command.to_owned(),
+        class: text("class").unwrap_or_else(|| "no class".to_owned()),
+        desc: text("desc").unwrap_or_else(|| error.to_string()),
+    })
 }

@@ -4,15 +4,19 @@ use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
+use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::message::{Message, error_of};
 use super::transcript::Transcript;
-use super::wire::{Line, Wire};
+use super::wire::{Line, Patience, Wire};
 use super::{Args, EventMatch};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
+
+/// How many events are queued: a peer that sends them without end shall not fill the memory.
+const MOST_EVENTS: usize = 1 << 18;
 
 /// A negotiated monitor. Replies are matched with their command by id; events are queued in the
 /// order they came, from the first on, so that none is missed between a command and a wait.
@@ -24,6 +28,8 @@ pub struct Monitor {
     greeting: Value,
     events: VecDeque<Value>,
     next_id: u64,
+    /// The command that was only sent in part: nothing can follow it.
+    cut_off: Option<String>,
 }
 
 impl Monitor {
@@ -49,8 +55,9 @@ impl Monitor {
             greeting: Value::Null,
             events: VecDeque::new(),
             next_id: 0,
+            cut_off: None,
         };
-        monitor.greeting = match monitor.receive(deadline)? {
+        monitor.greeting = match monitor.receive(&mut Patience::until(deadline), "its greeting")? {
             None => return Err(monitor.timeout("the monitor's greeting", deadline)),
             Some(Message::Greeting(greeting)) => greeting,
             Some(_) => return Err(monitor.broken("spoke before its greeting")),
@@ -90,6 +97,35 @@ impl Monitor {
         let arguments = arguments.into().into_object(command)?;
         let id = Value::from(self.next_id);
         self.next_id += 1;
+        self.send(command, arguments, &id, deadline)?;
+        let mut patience = Patience::until(deadline);
+        let what = format!("the reply to {command}");
+        loop {
+            match self.receive(&mut patience, &what)? {
+                None => return Err(self.timeout(&what, deadline)),
+                // A command that could not even be parsed is answered without its id.
+                Some(Message::Reply { id: answered, body })
+                    if answered.as_ref().is_none_or(|it| *it == id) =>
+                {
+                    return Ok(body);
+                }
+                Some(other) => self.keep(other)?,
+            }
+        }
+    }
+
+    fn send(
+        &mut self,
+        command: &str,
+        arguments: Map<String, Value>,
+        id: &Value,
+        deadline: Deadline,
+    ) -> Result<()> {
+        if let Some(earlier) = &self.cut_off {
+            return Err(
+                self.broken(&format!("cannot be sent {command}: it took only a part of {earlier} before"))
+            );
+        }
         let mut message = Map::new();
         message.insert("execute".to_owned(), command.into());
         if !arguments.is_empty() {
@@ -99,49 +135,38 @@ impl Monitor {
         let mut line = Value::Object(message).to_string().into_bytes();
         self.transcript.sent(&line);
         line.push(b'\n');
-        if let Err(error) = self.wire.write(&line, deadline) {
-            return Err(match error {
-                Error::Io { source, .. } => {
-                    self.broken(&format!("closed the monitor before {command} could be sent ({source})"))
-                }
-                other => other,
-            });
-        }
-        loop {
-            match self.receive(deadline)? {
-                None => return Err(self.timeout(&format!("the reply to {command}"), deadline)),
-                // A command that could not even be parsed is answered without its id.
-                Some(Message::Reply { id: answered, body })
-                    if answered.as_ref().is_none_or(|it| *it == id) =>
-                {
-                    return Ok(body);
-                }
-                // Late answer to a command whose wait was given up.
-                Some(Message::Reply { .. }) => {}
-                Some(Message::Event(event)) => self.events.push_back(event),
-                Some(Message::Greeting(_)) => return Err(self.broken("greeted a second time")),
+        self.wire.write(&line, deadline).map_err(|error| match error {
+            Error::Io { source, .. } => {
+                self.closed(&format!("closed the monitor before {command} could be sent ({source})"))
             }
-        }
+            Error::Timeout { .. } => {
+                self.cut_off = Some(command.to_owned());
+                self.timeout(&format!("the monitor to take {command}"), deadline)
+            }
+            other => other,
+        })
     }
 
     /// Takes the oldest event that `wanted` picks, waiting for it if it has not arrived;
     /// `None` at the deadline.
+    ///
+    /// # Errors
+    /// [`Error::Monitor`] when the connection breaks.
     pub fn next_event(
         &mut self,
         mut wanted: impl FnMut(&Value) -> bool,
         deadline: Deadline,
     ) -> Result<Option<Value>> {
+        let mut patience = Patience::until(deadline);
         let mut looked_at = 0;
         loop {
             if let Some(found) = self.events.range(looked_at..).position(&mut wanted) {
                 return Ok(self.events.remove(looked_at + found));
             }
             looked_at = self.events.len();
-            match self.receive(deadline)? {
+            match self.receive(&mut patience, "an event")? {
                 None => return Ok(None),
-                Some(Message::Event(event)) => self.events.push_back(event),
-                Some(Message::Reply { .. }) => {}
-                Some(Message::Greeting(_)) => return Err(self.broken("greeted a second time")),
+                Some(message) => self.keep(message)?,
             }
         }
     }
@@ -160,19 +185,33 @@ impl Monitor {
 
     /// Takes all events that have arrived; waits for the first until `deadline` if there is none
     /// (`qemu.machine: get_qmp_events`), oldest first.
+    ///
+    /// # Errors
+    /// [`Error::Monitor`] when the connection breaks.
     pub fn take_events(&mut self, deadline: Deadline) -> Result<Vec<Value>> {
-        let now = deadline.at_most(std::time::Duration::ZERO);
-        let Some(first) = self.next_event(|_| true, deadline)? else { return Ok(Vec::new()) };
-        let mut events = vec![first];
-        while let Some(event) = self.next_event(|_| true, now)? {
-            events.push(event);
+        if self.events.is_empty() {
+            let Some(first) = self.next_event(|_| true, deadline)? else { return Ok(Vec::new()) };
+            self.events.push_front(first);
         }
-        Ok(events)
+        let mut patience = Patience::until(deadline.at_most(Duration::ZERO));
+        loop {
+            match self.receive(&mut patience, "an event") {
+                Ok(Some(message)) => self.keep(message)?,
+                // A connection that has ended is an error for the next one who asks: these came before.
+                Ok(None) | Err(Error::Monitor { closed: true, .. }) => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(std::mem::take(&mut self.events).into())
     }
 
-    /// Forgets the events that nobody asked for.
-    pub fn clear_events(&mut self) {
-        self.events.clear();
+    /// Forgets those of the `oldest` queued events that `unwanted` picks.
+    pub fn forget_events(&mut self, oldest: usize, unwanted: impl Fn(&Value) -> bool) {
+        let mut index = 0;
+        self.events.retain(|event| {
+            index += 1;
+            index > oldest || !unwanted(event)
+        });
     }
 
     /// Puts events back that another connection of the same peer had queued.
@@ -180,9 +219,10 @@ impl Monitor {
         self.events = events;
     }
 
-    /// Reads until the other end closes, keeping the events it still sends.
+    /// Reads what the other end has sent until it closed, and takes all queued events.
     pub fn drain(&mut self, deadline: Deadline) -> VecDeque<Value> {
-        while let Ok(Line::Whole(line)) = self.wire.read_line(deadline) {
+        let mut patience = Patience::until(deadline);
+        while let Ok(Line::Whole(line)) = self.wire.read_line(&mut patience) {
             self.transcript.received(&line);
             if let Ok(Message::Event(event)) = Message::parse(&line) {
                 self.events.push_back(event);
@@ -191,9 +231,32 @@ impl Monitor {
         std::mem::take(&mut self.events)
     }
 
-    fn receive(&mut self, deadline: Deadline) -> Result<Option<Message>> {
+    /// The last messages, for what the caller has to say.
+    pub fn last_messages(&self) -> String {
+        self.transcript.tail()
+    }
+
+    /// Queues an event; other messages that nobody waits for are fine or not.
+    fn keep(&mut self, message: Message) -> Result<()> {
+        match message {
+            Message::Event(_) if self.events.len() >= MOST_EVENTS => {
+                return Err(
+                    self.broken(&format!("sent more than {MOST_EVENTS} events that nobody asked for"))
+                );
+            }
+            Message::Event(event) => self.events.push_back(event),
+            // Late answer to a command whose wait was given up.
+            Message::Reply { id: Some(_), .. } => {}
+            Message::Reply { id: None, .. } => return Err(self.broken("answered where nothing was asked")),
+            Message::Greeting(_) => return Err(self.broken("greeted a second time")),
+        }
+        Ok(())
+    }
+
+    /// The next message; `None` at the end of patience. `what` is what would have come next.
+    fn receive(&mut self, patience: &mut Patience, what: &str) -> Result<Option<Message>> {
         loop {
-            match self.wire.read_line(deadline)? {
+            match self.wire.read_line(patience)? {
                 Line::Whole(line) if line.is_empty() => {}
                 Line::Whole(line) => {
                     self.transcript.received(&line);
@@ -203,10 +266,14 @@ impl Monitor {
                     };
                 }
                 Line::Nothing => return Ok(None),
-                Line::Closed(rest) if rest.is_empty() => return Err(self.broken("closed the monitor")),
+                Line::Closed(rest) if rest.is_empty() => {
+                    return Err(self.closed(&format!("closed the monitor before {what}")));
+                }
                 Line::Closed(rest) => {
                     self.transcript.received(&rest);
-                    return Err(self.broken("closed the monitor in the middle of a message"));
+                    return Err(
+                        self.closed(&format!("closed the monitor in the middle of a message, before {what}"))
+                    );
                 }
             }
         }
@@ -216,6 +283,16 @@ impl Monitor {
         Error::Monitor {
             peer: self.peer.clone(),
             problem: problem.to_owned(),
+            closed: false,
+            transcript: self.transcript.tail(),
+        }
+    }
+
+    fn closed(&self, problem: &str) -> Error {
+        Error::Monitor {
+            peer: self.peer.clone(),
+            problem: problem.to_owned(),
+            closed: true,
             transcript: self.transcript.tail(),
         }
     }

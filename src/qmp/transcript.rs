@@ -11,11 +11,14 @@ use crate::error::{Error, Result};
 const TAIL_LINES: usize = 6;
 /// How much of a long line a message shows.
 const TAIL_WIDTH: usize = 400;
+/// How much the file takes: a peer that talks without end shall not fill the disk.
+const MOST_RECORDED: usize = 256 << 20;
 
 /// A file with every line in both directions, and the last few in memory.
 #[derive(Debug)]
 pub(super) struct Transcript {
     file: Option<BufWriter<File>>,
+    recorded: usize,
     tail: VecDeque<String>,
 }
 
@@ -31,7 +34,7 @@ impl Transcript {
             })
             .transpose()?
             .map(BufWriter::new);
-        Ok(Self { file, tail: VecDeque::with_capacity(TAIL_LINES) })
+        Ok(Self { file, recorded: 0, tail: VecDeque::with_capacity(TAIL_LINES) })
     }
 
     pub(super) fn sent(&mut self, line: &[u8]) {
@@ -48,7 +51,11 @@ impl Transcript {
     }
 
     fn record(&mut self, arrow: &str, line: &[u8]) {
-        if let Some(file) = &mut self.file {
+        let fits = self.recorded <= MOST_RECORDED;
+        self.recorded = self.recorded.saturating_add(line.len());
+        if let Some(file) = self.file.as_mut().filter(|_| fits) {
+            let line =
+                if self.recorded <= MOST_RECORDED { line } else { b"(the rest is too much to record)" };
             // An incomplete transcript must not fail a trial.
             let _ = file
                 .write_all(arrow.as_bytes())

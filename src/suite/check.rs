@@ -143,9 +143,11 @@ mod tests {
             with(&|s| _ = s.formats(["qcwo2"])),
             "the suite declares the unknown format \"qcwo2\": did you mean \"qcow2\"?"
         );
-        assert!(with(&|s| _ = s.test("third", |_| Ok(())).protocols(["carrier pigeon"])).starts_with(
-            "test \"third\" declares the unknown protocol \"carrier pigeon\": known are file, nbd"
-        ));
+        assert!(
+            with(&|s| _ = s.protocols(["carrier pigeon"])).starts_with(
+                "the suite declares the unknown protocol \"carrier pigeon\": known are file, nbd"
+            )
+        );
         assert_eq!(
             with(&|s| _ = s.groups(["two words"])),
             "group \"two words\" of the suite: expected letters, digits and _ - . only"

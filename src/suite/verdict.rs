@@ -13,6 +13,9 @@ use crate::error::Result;
 /// [`Error::Setup`](crate::error::Error::Setup) when a binary does not answer.
 pub fn verdict(declared: [&Declaration; 2], params: &Params, env: &TestEnv) -> Result<Option<String>> {
     let checks: [Check; 7] = [format, protocol, platform, cache_mode, aio_mode, requirements, imgopts];
+    if params.imgproto != "file" && is_for_files_only(declared) {
+        return Ok(Some(unsuitable_protocol(&params.imgproto)));
+    }
     for check in checks {
         for declaration in declared {
             if let Some(reason) = check(declaration, params, env)? {
@@ -46,13 +49,21 @@ fn format(declared: &Declaration, params: &Params, env: &TestEnv) -> Result<Opti
 /// `iotests.py: _verify_protocol`.
 fn protocol(declared: &Declaration, params: &Params, _: &TestEnv) -> Result<Option<String>> {
     let imgproto = &params.imgproto;
-    let supported = match &declared.protocols[..] {
-        // A suite that says nothing of protocols knows of files only.
-        [] => true,
-        list => names(list, "generic") || names(list, imgproto),
-    };
+    let supported = declared.protocols.is_empty()
+        || names(&declared.protocols, "generic")
+        || names(&declared.protocols, imgproto);
     let suitable = supported && !names(&declared.unsupported_protocols, imgproto);
-    Ok((!suitable).then(|| format!("not suitable for this protocol: {imgproto}")))
+    Ok((!suitable).then(|| unsuitable_protocol(imgproto)))
+}
+
+/// Where nobody says a word of protocols, nobody has thought of any but files. (The seed runs such a
+/// test over every protocol.)
+fn is_for_files_only(declared: [&Declaration; 2]) -> bool {
+    declared.iter().all(|one| one.protocols.is_empty() && one.unsupported_protocols.is_empty())
+}
+
+fn unsuitable_protocol(imgproto: &str) -> String {
+    format!("not suitable for this protocol: {imgproto}")
 }
 
 /// `iotests.py: _verify_platform`.

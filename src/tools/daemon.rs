@@ -4,19 +4,24 @@
 use std::fs::{self, File};
 use std::path::Path;
 
-use crate::context::ScratchFile;
+use crate::context::{Late, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
-use crate::process::{Child, Cmd, Output, PidFileWatch, Ready, Status, Stream};
+use crate::process::{Child, Cmd, Deadline, Output, PidFileWatch, Ready, Status, Stream};
 use crate::test::Test;
 
-/// A server of the trial. Dropping it kills it.
+/// A server of the trial. Dropping it kills it; one that had ended badly before that fails the
+/// trial.
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) child: Child,
     kind: ToolKind,
     log: ScratchFile,
     pid_file: ScratchFile,
+    late: Late,
+    deadline: Deadline,
+    /// Whether how it ended, if it did, is known to the case.
+    pub(super) end_told: bool,
 }
 
 /// How a server's start went.
@@ -30,29 +35,38 @@ pub(super) enum Start {
 impl Daemon {
     /// Starts a server in the foreground and waits for its pid file, which `cmd` must name.
     pub(super) fn start(test: &Test, kind: ToolKind, cmd: Cmd, pid_file: ScratchFile) -> Result<Start> {
-        let log = test.context().scratch().artefact(kind.name());
+        let context = test.context();
+        let log = context.scratch().artefact(kind.name());
         let out = create(&log)?;
         let err = out.try_clone().map_err(Error::io(format!("duplicate {log}")))?;
         let watch = PidFileWatch::new(pid_file.as_path())?;
-        let mut child = cmd.spawn(
-            Stream::Null,
-            Stream::To(out.into()),
-            Stream::To(err.into()),
-            test.context().registry(),
-        )?;
-        let ready = watch.wait(&mut child, test.context().deadline());
-        let printed =
-            || fs::read(&log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default();
+        let child =
+            cmd.spawn(Stream::Null, Stream::To(out.into()), Stream::To(err.into()), context.registry())?;
+        let deadline = context.deadline();
+        let mut daemon = Self {
+            child,
+            kind,
+            log,
+            pid_file: pid_file.clone(),
+            late: context.late(),
+            deadline,
+            end_told: true,
+        };
+        let ready = watch.wait(&mut daemon.child, deadline);
         match ready {
-            Ok(Ready::File(_)) => Ok(Start::Serving(Self { child, kind, log, pid_file })),
-            Ok(Ready::Ended(status)) => Ok(Start::Ended(Output {
-                command: child.command().to_owned(),
-                status,
-                stdout: printed(),
-                stderr: String::new(),
-            })),
+            Ok(Ready::File(text)) if text.trim() == daemon.child.pid().to_string() => {
+                daemon.end_told = false;
+                Ok(Start::Serving(daemon))
+            }
+            Ok(Ready::File(text)) => Err(Error::assertion(format!(
+                "the pid file of {} names process {}, but it is {}",
+                daemon.child.command(),
+                text.trim(),
+                daemon.child.pid()
+            ))),
+            Ok(Ready::Ended(status)) => Ok(Start::Ended(daemon.output(status))),
             Err(Error::Timeout { what, after, .. }) => {
-                Err(Error::Timeout { what, after, last_seen: printed() })
+                Err(Error::Timeout { what, after, last_seen: daemon.printed() })
             }
             Err(other) => Err(other),
         }
@@ -63,25 +77,46 @@ impl Daemon {
         fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
     }
 
+    /// Its whole run.
+    fn output(&self, status: Status) -> Output {
+        Output {
+            command: self.child.command().to_owned(),
+            status,
+            stdout: self.printed(),
+            stderr: String::new(),
+        }
+    }
+
     /// The error for an end that nobody asked for.
-    pub(super) fn died(&self, status: Status) -> Error {
+    pub(super) fn died(&mut self, status: Status, monitor: String) -> Error {
+        self.end_told = true;
         Error::Died {
             program: self.kind.name().to_owned(),
             launching: false,
             status,
             command: self.child.command().to_owned(),
+            monitor,
             log: self.printed(),
         }
     }
 
     /// What the file by which it said that it is ready is called.
-    pub(super) fn pid_file(&self) -> &Path {
+    fn pid_file(&self) -> &Path {
         self.pid_file.as_path()
     }
 }
 
 impl Drop for Daemon {
     fn drop(&mut self) {
+        // Past its deadline the trial's processes are killed from outside.
+        if !self.end_told
+            && !self.deadline.expired()
+            && let Ok(Some(status)) = self.child.try_status()
+            && !status.success()
+        {
+            let error = self.died(status, String::new());
+            self.late.report(error);
+        }
         let _ = self.child.kill();
         let _ = fs::remove_file(self.pid_file());
     }
@@ -97,6 +132,7 @@ impl Start {
                 launching: true,
                 status: output.status,
                 command: output.command,
+                monitor: String::new(),
                 log: output.stdout,
             }),
         }

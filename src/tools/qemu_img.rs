@@ -31,9 +31,9 @@ impl Test {
     /// [`Error::Tool`] for a bad exit status, unless asked not to by
     /// [`Unchecked::unchecked`]; [`Error::Crash`] for death by a signal.
     pub fn qemu_img<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        let args = self.qemu_img_args(&words(args))?;
-        let mut output = self.run_tool(ToolKind::QemuImg, &args, Capture::Merged)?;
-        if args.iter().any(|arg| arg == "create") && self.is_create(&args) {
+        let args = words(args);
+        let mut output = self.run_tool(ToolKind::QemuImg, &self.qemu_img_args(&args)?, Capture::Merged)?;
+        if args.first().is_some_and(|command| command == "create") {
             output.stdout.clear();
         }
         Ok(output)
@@ -186,11 +186,6 @@ impl Test {
         let args = create_args(args, self.imgfmt(), imgopts.as_deref(), &self.luks_secret_object())
             .map_err(|error| Error::assertion(format!("qemu-img create: {error}")))?;
         Ok([env.tool(ToolKind::QemuImg)?.options.clone(), args].concat())
-    }
-
-    fn is_create(&self, args: &[String]) -> bool {
-        let options = self.context().env().tool(ToolKind::QemuImg).map_or(0, |tool| tool.options.len());
-        args.get(options).is_some_and(|first| first == "create")
     }
 }
 

@@ -3,18 +3,25 @@
 use std::fs::File;
 use std::io::{ErrorKind, Read, Write, pipe};
 use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::args::io_wrap_args;
 use super::run::words;
+use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
-use crate::process::{Capture, Child, Deadline, Output, Stream};
+use crate::process::{Capture, Child, Deadline, Output, Status, Stream};
 use crate::test::Test;
 
 const PROMPT: &[u8] = b"qemu-io> ";
+/// How much is read at a time.
+const CHUNK: u64 = 64 * 1024;
+/// How long a qemu-io that has closed its output may take to end.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 
 impl Test {
     /// Runs qemu-io (`iotests.py: qemu_io`, `qemu_io_silent`). The tested format is given by `-f`
@@ -69,14 +76,16 @@ impl Test {
 }
 
 /// A qemu-io that waits for commands (`iotests.py: QemuIoInteractive`). Dropping it ends the
-/// process.
+/// process; a crash before that fails the trial.
 #[derive(Debug)]
 pub struct QemuIoInteractive {
     child: Child,
     stdin: File,
     stdout: File,
     unread: Vec<u8>,
-    deadline: Deadline,
+    context: Arc<Context>,
+    /// Whether how it ended, if it did, is known to the case.
+    end_told: bool,
 }
 
 impl QemuIoInteractive {
@@ -98,10 +107,16 @@ impl QemuIoInteractive {
             stdin: OwnedFd::from(stdin_write).into(),
             stdout: OwnedFd::from(stdout_read).into(),
             unread: Vec::new(),
-            deadline: test.context().deadline(),
+            context: Arc::clone(test.context()),
+            end_told: false,
         };
         started.read_to_prompt("start", true)?;
         Ok(started)
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.child.pid().as_raw()
     }
 
     /// Runs one command and returns what it printed, up to the next prompt.
@@ -110,12 +125,12 @@ impl QemuIoInteractive {
     /// [`Error::Assertion`] for a command with a line end, or one that quits: that is
     /// [`close`](Self::close)'s to do. [`Error::Died`] when qemu-io ends instead of answering.
     pub fn cmd(&mut self, command: &str) -> Result<String> {
-        let command = command.trim();
         if command.contains('\n') {
             return Err(Error::assertion(format!(
                 "a qemu-io command is one line, this is more: {command:?}"
             )));
         }
+        let command = command.trim();
         if matches!(command, "q" | "quit") {
             return Err(Error::assertion("end an interactive qemu-io by close(), not by a quit command"));
         }
@@ -124,32 +139,24 @@ impl QemuIoInteractive {
         self.read_to_prompt(command, false)
     }
 
-    /// Quits and waits for the end.
+    /// Quits and waits for the end; any exit status is fine.
     ///
     /// # Errors
     /// [`Error::Timeout`] at the trial's deadline, [`Error::Crash`] for death by a signal.
     pub fn close(mut self) -> Result<()> {
+        self.end_told = true;
         // It may have ended by itself.
         let _ = self.stdin.write_all(b"q\n");
-        let status = self.child.wait(self.deadline)?;
-        match status.signal() {
-            None => Ok(()),
-            Some(_) => {
-                let _ = self.stdout.read_to_end(&mut self.unread);
-                Err(Error::Crash {
-                    program: ToolKind::QemuIo.name().to_owned(),
-                    output: Box::new(Output {
-                        command: self.child.command().to_owned(),
-                        status,
-                        stdout: String::from_utf8_lossy(&self.unread).into_owned(),
-                        stderr: String::new(),
-                    }),
-                })
-            }
+        let deadline = self.context.deadline();
+        while !self.read_more()? {
+            self.wait_for_output("qemu-io to end after a quit", deadline)?;
         }
+        let status = self.child.wait(self.context.limit(LAST_WORDS_LIMIT))?;
+        self.crash(status).map_or(Ok(()), Err)
     }
 
     fn read_to_prompt(&mut self, command: &str, launching: bool) -> Result<String> {
+        let deadline = self.context.deadline();
         let mut searched = 0;
         loop {
             let found = self.unread[searched..].windows(PROMPT.len()).position(|window| window == PROMPT);
@@ -160,37 +167,78 @@ impl QemuIoInteractive {
                 return Ok(String::from_utf8_lossy(&text).into_owned());
             }
             searched = self.unread.len().saturating_sub(PROMPT.len() - 1);
-            match self.stdout.read_to_end(&mut self.unread) {
-                Ok(_) => return Err(self.died(launching)),
-                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
-                Err(error) => return Err(Error::io("read from qemu-io")(error)),
-            }
-            if self.unread.len() >= searched + PROMPT.len() {
-                continue;
-            }
-            let [ready] =
-                self.deadline.wait_readable([self.stdout.as_fd()]).map_err(Error::os("wait for qemu-io"))?;
-            if !ready {
-                return Err(Error::Timeout {
-                    what: format!("qemu-io's prompt after {command:?}"),
-                    after: self.deadline.elapsed(),
-                    last_seen: String::from_utf8_lossy(&self.unread).into_owned(),
-                });
+            self.wait_for_output(&format!("qemu-io's prompt after {command:?}"), deadline)?;
+            if self.read_more()? {
+                return Err(self.died(launching));
             }
         }
     }
 
+    /// Reads what is there, a piece at a time, so that output without end meets the deadline.
+    /// Whether it has ended.
+    fn read_more(&mut self) -> Result<bool> {
+        match (&self.stdout).take(CHUNK).read_to_end(&mut self.unread) {
+            Ok(count) => Ok((count as u64) < CHUNK),
+            Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
+            Err(error) => Err(Error::io("read from qemu-io")(error)),
+        }
+    }
+
+    fn wait_for_output(&self, what: &str, deadline: Deadline) -> Result<()> {
+        let [ready] = deadline.wait_readable([self.stdout.as_fd()]).map_err(Error::os("wait for qemu-io"))?;
+        if ready && !deadline.expired() {
+            return Ok(());
+        }
+        Err(Error::Timeout { what: what.to_owned(), after: deadline.elapsed(), last_seen: self.printed() })
+    }
+
+    /// What it has printed and no command has returned yet; the last of it, if that is much.
+    fn printed(&self) -> String {
+        const MOST: usize = 8192;
+        String::from_utf8_lossy(&self.unread[self.unread.len().saturating_sub(MOST)..]).into_owned()
+    }
+
     fn died(&mut self, launching: bool) -> Error {
-        let status = match self.child.wait(self.deadline) {
+        self.end_told = true;
+        let status = match self.child.wait(self.context.limit(LAST_WORDS_LIMIT)) {
             Ok(status) => status,
-            Err(error) => return error,
+            Err(Error::Timeout { what, after, .. }) => {
+                return Error::Timeout { what, after, last_seen: self.printed() };
+            }
+            Err(other) => return other,
         };
         Error::Died {
             program: ToolKind::QemuIo.name().to_owned(),
             launching,
             status,
             command: self.child.command().to_owned(),
-            log: String::from_utf8_lossy(&self.unread).into_owned(),
+            monitor: String::new(),
+            log: self.printed(),
+        }
+    }
+
+    fn crash(&self, status: Status) -> Option<Error> {
+        status.signal()?;
+        Some(Error::Crash {
+            program: ToolKind::QemuIo.name().to_owned(),
+            output: Box::new(Output {
+                command: self.child.command().to_owned(),
+                status,
+                stdout: self.printed(),
+                stderr: String::new(),
+            }),
+        })
+    }
+}
+
+impl Drop for QemuIoInteractive {
+    fn drop(&mut self) {
+        if !self.end_told
+            && !self.context.deadline().expired()
+            && let Ok(Some(status)) = self.child.try_status()
+            && let Some(crash) = self.crash(status)
+        {
+            self.context.report_late(crash);
         }
     }
 }

@@ -18,12 +18,9 @@ impl Test {
     ///
     /// # Errors
     /// [`Error::Tool`] with what it printed for a bad exit status before it served;
-    /// [`Error::Crash`] for death by a signal; [`Error::Assertion`] for `--fork`.
+    /// [`Error::Crash`] for death by a signal; [`Error::Assertion`] for `--fork` and `--pid-file`.
     pub fn qemu_nbd<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let args = words(args);
-        if args.iter().any(|arg| arg == "--fork") {
-            return Err(Error::assertion("leave --fork out: qemu_nbd() returns once the server is ready"));
-        }
         match start(self, &args, false)? {
             Start::Serving(daemon) => {
                 let command = daemon.child.command().to_owned();
@@ -73,6 +70,14 @@ impl Test {
 }
 
 fn start(test: &Test, args: &[String], persistent: bool) -> Result<Start> {
+    for (option, why) in [
+        ("--fork", "a start returns once the server is ready, and its end is for the harness to see to"),
+        ("--pid-file", "the harness chooses the server's pid file"),
+    ] {
+        if args.iter().any(|arg| arg.split('=').next() == Some(option)) {
+            return Err(Error::assertion(format!("leave {option} out: {why}")));
+        }
+    }
     let pid_file = test.context().scratch().unique("qemu-nbd-pid");
     let cmd = test
         .tool_cmd(ToolKind::QemuNbd)?
@@ -96,7 +101,7 @@ impl NbdServer {
         self.daemon.as_ref().map_or(0, |daemon| daemon.child.pid().as_raw())
     }
 
-    /// Kills it, as dropping does, and says whether it had still been running.
+    /// Kills it, as dropping does.
     ///
     /// # Errors
     /// [`Error::Died`] when it had ended by itself.
@@ -109,7 +114,7 @@ impl NbdServer {
         self.test.log("Kill NBD server");
         match daemon.child.try_status()? {
             None => Ok(()),
-            Some(status) => Err(daemon.died(status)),
+            Some(status) => Err(daemon.died(status, String::new())),
         }
     }
 }

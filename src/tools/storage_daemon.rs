@@ -17,6 +17,10 @@ use crate::test::Test;
 
 /// How long it gets to end after a signal that asks it to.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
+/// How long its monitor may take to come up (upstream's later `QemuStorageDaemon`).
+const MONITOR_LIMIT: Duration = Duration::from_secs(15);
+/// How long one that has closed its monitor may take to end.
+const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 
 impl Test {
     /// A storage daemon that is yet to be started (`iotests.py: QemuStorageDaemon`).
@@ -55,7 +59,7 @@ impl StorageDaemonBuilder {
     /// [`Error::Died`] with exit status, command line and output when it ends early;
     /// [`Error::Assertion`] when the arguments name a pid file, which is the harness's to choose.
     pub fn start(self) -> Result<StorageDaemon> {
-        if self.args.iter().any(|arg| arg == "--pidfile") {
+        if self.args.iter().any(|arg| arg.split('=').next() == Some("--pidfile")) {
             return Err(Error::assertion("leave --pidfile out: the harness chooses the daemon's pid file"));
         }
         let Self { test, args, instance, qmp } = self;
@@ -79,13 +83,16 @@ impl StorageDaemonBuilder {
         }
         let kind = ToolKind::QemuStorageDaemon;
         let daemon = Daemon::start(&test, kind, cmd, pid_file)?.serving(kind)?;
-        let monitor = ours
-            .map(|stream| {
-                let transcript = context.scratch().artefact(&format!("qmp-qsd-{instance}"));
-                Monitor::negotiate(stream, kind.name(), None, Some(transcript.as_path()), context.deadline())
-            })
-            .transpose()?;
-        Ok(StorageDaemon { test, daemon: Some(daemon), monitor })
+        let alive = daemon.child.pidfd().try_clone_to_owned().map_err(Error::io("duplicate a pidfd"))?;
+        let transcript = context.scratch().artefact(&format!("qmp-qsd-{instance}"));
+        let deadline = context.limit(MONITOR_LIMIT);
+        let mut started = StorageDaemon { test: test.clone(), daemon: Some(daemon), monitor: None };
+        if let Some(stream) = ours {
+            let connected =
+                Monitor::negotiate(stream, kind.name(), Some(alive), Some(transcript.as_path()), deadline);
+            started.monitor = Some(connected.map_err(|error| started.explain(error))?);
+        }
+        Ok(started)
     }
 }
 
@@ -106,15 +113,16 @@ impl StorageDaemon {
     /// Sends a command and returns the reply, `return` or `error`.
     ///
     /// # Errors
-    /// [`Error::Assertion`] without a monitor; those of [`Monitor::execute`].
+    /// [`Error::Assertion`] without a monitor; [`Error::Died`] when it has ended; those of
+    /// [`Monitor::execute`].
     pub fn qmp(&mut self, command: &str, arguments: impl Into<Args>) -> Result<Value> {
         let deadline = self.test.context().deadline();
-        match &mut self.monitor {
-            Some(monitor) => monitor.execute(command, arguments, deadline),
-            None => {
-                Err(Error::assertion(format!("{command}: this storage daemon was started without .qmp()")))
-            }
-        }
+        let Some(monitor) = &mut self.monitor else {
+            return Err(Error::assertion(format!(
+                "{command}: this storage daemon was started without .qmp()"
+            )));
+        };
+        monitor.execute(command, arguments, deadline).map_err(|error| self.explain(error))
     }
 
     /// Sends a command and returns the value of its `return`.
@@ -159,11 +167,32 @@ impl StorageDaemon {
             return Err(Error::assertion("this storage daemon was stopped already"));
         };
         if let Some(status) = daemon.child.try_status()? {
-            return Err(daemon.died(status));
+            return Err(daemon.died(status, String::new()));
         }
         daemon.child.signal(signal)?;
-        let status = daemon.child.wait(self.test.context().limit(STOP_LIMIT))?;
-        let error = daemon.died(status);
+        let waited = daemon.child.wait(self.test.context().limit(STOP_LIMIT));
+        let status = waited.map_err(|error| match error {
+            Error::Timeout { what, after, .. } => Error::Timeout {
+                what: format!("{what} after {signal} (killed now)"),
+                after,
+                last_seen: daemon.printed(),
+            },
+            other => other,
+        })?;
+        let error = daemon.died(status, String::new());
         Ok((status, error))
+    }
+
+    /// A monitor that broke because the daemon ended is told as its end, with its last words.
+    fn explain(&mut self, error: Error) -> Error {
+        match (error, &mut self.daemon) {
+            (Error::Monitor { closed: true, peer, problem, transcript }, Some(daemon)) => {
+                match daemon.child.wait(self.test.context().limit(LAST_WORDS_LIMIT)) {
+                    Ok(status) => daemon.died(status, format!("{problem}\n{transcript}")),
+                    Err(_) => Error::Monitor { closed: true, peer, problem, transcript },
+                }
+            }
+            (error, _) => error,
+        }
     }
 }

@@ -12,6 +12,12 @@ use crate::test::failed;
 /// How long a job may take to pause (`iotests.py: QMPTestCase.pause_wait`).
 const PAUSE_LIMIT: Duration = Duration::from_secs(3);
 
+/// How long a job may take to end.
+const END_LIMIT: Duration = Duration::from_secs(60);
+
+const COMPLETED: &str = "BLOCK_JOB_COMPLETED";
+const CANCELLED: &str = "BLOCK_JOB_CANCELLED";
+
 impl Vm {
     /// Demands that there is no block job (`iotests.py: QMPTestCase.assert_no_active_block_jobs`).
     ///
@@ -45,7 +51,7 @@ impl Vm {
         if resume {
             self.resume_drive(drive)?;
         }
-        let event = self.block_job_end(drive, &["BLOCK_JOB_COMPLETED", "BLOCK_JOB_CANCELLED"])?;
+        let event = self.block_job_end(drive)?;
         self.assert_no_active_block_jobs()?;
         Ok(event)
     }
@@ -69,7 +75,7 @@ impl Vm {
     /// As [`Vm::wait_until_completed`].
     #[track_caller]
     pub fn wait_until_completed_at_any_offset(&mut self, drive: &str) -> TestResult<Value> {
-        let event = self.block_job_end(drive, &["BLOCK_JOB_COMPLETED"])?;
+        let event = self.block_job_completion(drive)?;
         self.test().assert_qmp_absent(&event, "data/error")?;
         self.assert_no_active_block_jobs()?;
         Ok(event)
@@ -82,7 +88,7 @@ impl Vm {
     /// A failed assertion when it ended with another or none; a time-out.
     #[track_caller]
     pub fn wait_until_failed(&mut self, drive: &str, error: &str) -> TestResult<Value> {
-        let event = self.block_job_end(drive, &["BLOCK_JOB_COMPLETED"])?;
+        let event = self.block_job_completion(drive)?;
         self.test().assert_qmp(&event, "data/error", error)?;
         self.assert_no_active_block_jobs()?;
         Ok(event)
@@ -109,7 +115,7 @@ impl Vm {
         self.wait_ready(drive)?;
         let event = self.cancel_and_wait(drive)?;
         let test = self.test();
-        test.assert_qmp(&event, "event", "BLOCK_JOB_COMPLETED")?;
+        test.assert_qmp(&event, "event", COMPLETED)?;
         test.assert_qmp(&event, "data/type", "mirror")?;
         test.assert_qmp(&event, "data/offset", event["data"]["len"].clone())?;
         Ok(event)
@@ -196,11 +202,45 @@ impl Vm {
         }
     }
 
-    /// Waits for one of `ends`; events of other jobs are passed over.
+    /// Waits for the end of a block job. Events of other jobs stay for later waits; older ones of
+    /// this job go, or the next job of this name would seem to be ready before it is.
     #[track_caller]
-    fn block_job_end(&mut self, drive: &str, ends: &[&str]) -> TestResult<Value> {
-        let wanted: Vec<_> =
-            ends.iter().map(|name| EventMatch::new(*name).data(json!({ "device": drive }))).collect();
-        Ok(self.events_wait(&wanted, Wait::DEFAULT)?)
+    fn block_job_end(&mut self, drive: &str) -> TestResult<Value> {
+        let of_job = |event: &Value, key: &str| event["data"][key] == drive;
+        let is_end = |event: &Value| {
+            let name = event["event"].as_str().unwrap_or_default();
+            matches!(name, COMPLETED | CANCELLED) && of_job(event, "device")
+        };
+        let mut older = 0;
+        let started = self.test().context().limit(END_LIMIT);
+        let found = self.next_event(
+            |event| {
+                let end = is_end(event);
+                older += usize::from(!end);
+                end
+            },
+            Wait::For(END_LIMIT),
+        )?;
+        let monitor = &mut self.running_mut("waiting for a block job")?.monitor;
+        let Some(event) = found else {
+            return Err(Error::Timeout {
+                what: format!("the end of block job {drive}"),
+                after: started.elapsed(),
+                last_seen: monitor.last_messages(),
+            }
+            .into());
+        };
+        monitor.forget_events(older, |event| of_job(event, "device") || of_job(event, "id"));
+        Ok(event)
+    }
+
+    /// As [`block_job_end`](Self::block_job_end) of a job that shall complete.
+    #[track_caller]
+    fn block_job_completion(&mut self, drive: &str) -> TestResult<Value> {
+        let event = self.block_job_end(drive)?;
+        if event["event"] == COMPLETED {
+            return Ok(event);
+        }
+        Err(failed(format!("block job {drive} was cancelled, it should have completed\n{event:#}")))
     }
 }

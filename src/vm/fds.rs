@@ -38,7 +38,7 @@ impl Vm {
         let fds = [fd.as_fd().as_raw_fd()];
         let rights = [ControlMessage::ScmRights(&fds)];
         // A blank byte, which the monitor's parser skips, carries the descriptor.
-        sendmsg::<()>(socket, &[IoSlice::new(b" ")], &rights, MsgFlags::empty(), None)
+        sendmsg::<()>(socket, &[IoSlice::new(b" ")], &rights, MsgFlags::MSG_NOSIGNAL, None)
             .map(drop)
             .map_err(Error::os("pass a descriptor over the monitor"))
     }

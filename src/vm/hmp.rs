@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::Vm;
-use crate::error::Result;
+use crate::error::{Error, Result};
 
 impl Vm {
     /// Runs a command of the human monitor; the reply holds what it printed, if it printed to the
@@ -30,6 +30,28 @@ impl Vm {
     /// Those of [`Vm::qmp`].
     pub fn hmp_qemu_io(&mut self, drive: &str, command: &str) -> Result<Value> {
         self.hmp(&format!("qemu-io {drive} \"{command}\""))
+    }
+
+    /// As [`Vm::hmp_qemu_io`], command and reply logged
+    /// (`iotests.py: VM.hmp_qemu_io(use_log=True)`).
+    ///
+    /// # Errors
+    /// Those of [`Vm::qmp`].
+    pub fn hmp_qemu_io_log(&mut self, drive: &str, command: &str) -> Result<Value> {
+        self.hmp_log(&format!("qemu-io {drive} \"{command}\""))
+    }
+
+    /// As [`Vm::hmp_qemu_io`], where the monitor must not object: to a drive that it does not know,
+    /// say, or one that another user keeps from being written to. The seed cannot tell.
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] with what the monitor said; those of [`Vm::qmp`].
+    pub fn drive_io(&mut self, drive: &str, command: &str) -> Result<()> {
+        let reply = self.hmp_qemu_io(drive, command)?;
+        if reply["return"] == "" {
+            return Ok(());
+        }
+        Err(Error::assertion(format!("qemu-io {drive} \"{command}\" was answered: {reply}")))
     }
 
     /// Runs a qemu-io command on the drive of a device

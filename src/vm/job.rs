@@ -6,6 +6,20 @@ use super::{RunJob, Vm};
 use crate::error::{Error, Result};
 use crate::qmp::EventMatch;
 
+/// What a job's status can be.
+const STATUSES: [&str; 10] = [
+    "created",
+    "running",
+    "paused",
+    "ready",
+    "standby",
+    "waiting",
+    "pending",
+    "aborting",
+    "concluded",
+    "null",
+];
+
 /// One job of a running VM. Waits see events from before they began: none is missed.
 #[derive(Debug)]
 pub struct Job<'vm> {
@@ -30,8 +44,12 @@ impl Job<'_> {
     /// most.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when it does not.
+    /// [`Error::Timeout`] when it does not; [`Error::Assertion`] when there is no such status.
     pub fn wait_status(&mut self, status: &str) -> Result<Value> {
+        if !STATUSES.contains(&status) {
+            let known = STATUSES.join(", ");
+            return Err(Error::assertion(format!("a job is never {status:?}, only one of {known}")));
+        }
         self.vm.event_wait(EventMatch::job_status(&self.id, status))
     }
 

@@ -5,7 +5,10 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::Duration;
 
+use nix::sys::signal::Signal;
+
 use super::VmBuilder;
+use super::process::Process;
 use super::qtest::QtestSocket;
 use crate::context::ScratchFile;
 use crate::env::{Accel, ToolKind};
@@ -15,8 +18,6 @@ use crate::qmp::Monitor;
 
 /// How long QEMU may take from its start to a negotiated monitor (`iotests.py: VM`, its timer).
 const LAUNCH_LIMIT: Duration = Duration::from_secs(15);
-/// How long a QEMU that has closed its monitor may take to end.
-const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 
 /// A VM that has been launched and not yet been shut down.
 #[derive(Debug)]
@@ -24,9 +25,10 @@ pub(super) struct Running {
     // The monitor goes first when dropped; what closing it makes QEMU do, its death then ends.
     pub(super) monitor: Monitor,
     pub(super) qtest: Option<QtestSocket>,
-    pub(super) child: Child,
-    pub(super) log: ScratchFile,
+    pub(super) process: Process,
     pub(super) quit_sent: bool,
+    /// What the case itself sent: dying of it is no crash.
+    pub(super) signal_sent: Option<Signal>,
 }
 
 /// Starts QEMU and waits for its monitor, watching the process as well: a bad option fails at
@@ -69,16 +71,17 @@ pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
     if !gdb.is_empty() {
         cmd = cmd.wrapped_in(gdb);
     } else if context.env().valgrind() {
-        cmd = cmd.wrapped_in(super::machine::valgrind(context.scratch()));
+        cmd = cmd.wrapped_in(super::process::valgrind(context.scratch()));
     }
     let log = context.scratch().artefact(&config.name);
-    let mut child = spawn(cmd, &log, config)?;
+    let child = spawn(cmd, &log, config)?;
+    let mut process = Process { child, log, context: context.clone(), death_told: false };
     let deadline = context.limit(LAUNCH_LIMIT);
     let transcript = context.scratch().artefact(&format!("qmp-{}", config.name));
-    let alive = child.pidfd().try_clone_to_owned().map_err(Error::io("duplicate a pidfd"))?;
+    let alive = process.child.pidfd().try_clone_to_owned().map_err(Error::io("duplicate a pidfd"))?;
     match Monitor::negotiate(near, "QEMU", Some(alive), Some(transcript.as_path()), deadline) {
-        Ok(monitor) => Ok(Running { monitor, qtest, child, log, quit_sent: false }),
-        Err(error) => Err(launch_failure(error, &mut child, &log, config)),
+        Ok(monitor) => Ok(Running { monitor, qtest, process, quit_sent: false, signal_sent: None }),
+        Err(error) => Err(process.explain(error, true)),
     }
 }
 
@@ -100,43 +103,4 @@ fn spawn(cmd: Cmd, log: &ScratchFile, config: &VmBuilder) -> Result<Child> {
         (Stream::To(file.into()), Stream::To(copy.into()))
     };
     cmd.spawn(Stream::Null, stdout, stderr, context.registry())
-}
-
-/// A QEMU that ended, or is about to, is to blame rather than the silence of its monitor.
-fn launch_failure(error: Error, child: &mut Child, log: &ScratchFile, config: &VmBuilder) -> Error {
-    if !matches!(error, Error::Monitor { .. }) {
-        let _ = child.kill();
-        return with_log(error, log);
-    }
-    match child.wait(config.test.context().limit(LAST_WORDS_LIMIT)) {
-        Ok(status) => Error::Died {
-            program: "QEMU".to_owned(),
-            launching: true,
-            status,
-            command: child.command().to_owned(),
-            log: read_log(log),
-        },
-        Err(_) => {
-            let _ = child.kill();
-            with_log(error, log)
-        }
-    }
-}
-
-fn with_log(error: Error, log: &ScratchFile) -> Error {
-    let printed = read_log(log);
-    match error {
-        Error::Timeout { what, after, last_seen } => {
-            Error::Timeout { what, after, last_seen: format!("{last_seen}\n{printed}").trim().to_owned() }
-        }
-        Error::Monitor { peer, problem, transcript } => {
-            Error::Monitor { peer, problem, transcript: format!("{transcript}\n{printed}").trim().to_owned() }
-        }
-        other => other,
-    }
-}
-
-/// What QEMU has printed.
-pub(super) fn read_log(log: &ScratchFile) -> String {
-    std::fs::read(log.as_path()).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
 }

@@ -1,23 +1,19 @@
 //! The life of a VM: launched, shut down, launched again, never left behind.
 
 use std::collections::VecDeque;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::VmBuilder;
-use super::launch::{Running, launch, read_log};
-use crate::context::Scratch;
+use super::launch::{Running, launch};
 use crate::error::{Error, Result};
-use crate::process::Status;
+use crate::process::{Deadline, Status};
 use crate::test::Test;
 
 /// How long a VM may take to end once it was told to (`qemu.machine: shutdown`).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
-/// What valgrind exits with when it found errors (`iotests.py: qemu_valgrind`).
-const VALGRIND_ERRORS: i32 = 99;
 
 /// A QEMU of the trial (`iotests.py: VM`, `qemu.machine: QEMUMachine`).
 ///
@@ -29,13 +25,14 @@ pub struct Vm {
     running: Option<Running>,
     status: Option<Status>,
     log: Option<String>,
+    command: Option<String>,
     /// Events of an earlier launch that nobody asked for.
     pub(super) events: VecDeque<Value>,
 }
 
 impl Vm {
     pub(super) fn new(config: VmBuilder) -> Self {
-        Self { config, running: None, status: None, log: None, events: VecDeque::new() }
+        Self { config, running: None, status: None, log: None, command: None, events: VecDeque::new() }
     }
 
     pub(super) fn test(&self) -> Test {
@@ -61,13 +58,15 @@ impl Vm {
         match launch(&mut self.config) {
             Ok(mut running) => {
                 running.monitor.restore_events(std::mem::take(&mut self.events));
+                self.command = Some(running.process.child.command().to_owned());
                 self.running = Some(running);
                 Ok(())
             }
             Err(error) => {
-                if let Error::Died { status, log, .. } = &error {
+                if let Error::Died { status, log, command, .. } = &error {
                     self.status = Some(*status);
                     self.log = Some(log.clone());
+                    self.command = Some(command.clone());
                 }
                 Err(error)
             }
@@ -75,23 +74,29 @@ impl Vm {
     }
 
     /// Tells QEMU to quit and waits for its end (`qemu.machine: shutdown`). Does nothing when it
-    /// is not running.
+    /// was not launched.
     ///
     /// # Errors
-    /// [`Error::Died`] when it had ended by itself, or ends by a signal or with a bad status;
-    /// [`Error::Timeout`] when it does not end (it is killed then).
+    /// [`Error::Died`] when it had ended by itself ([`Vm::wait_exit`] is for where it may), or ends
+    /// by a signal or with a bad status;
+    /// [`Error::Timeout`] when it does not end, and [`Error::Monitor`] when it cannot be told to
+    /// (it is killed then).
     pub fn shutdown(&mut self) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
         let deadline = self.config.test.context().limit(SHUTDOWN_LIMIT);
-        if !running.quit_sent {
-            // A QEMU that is gone, or goes instead of answering, is judged by its status below.
-            if let Err(error) = running.monitor.execute("quit", (), deadline)
-                && matches!(error, Error::Timeout { .. })
-            {
+        let asked = running.quit_sent
+            || running.signal_sent.is_some()
+            || running.process.child.try_status()?.is_none();
+        if !running.quit_sent
+            && let Err(error) = running.monitor.execute("quit", (), deadline)
+        {
+            // A QEMU that went instead of answering is judged by its status below.
+            let going = matches!(error, Error::Monitor { .. }) && running.process.last_words().is_ok();
+            if !going {
                 return Err(self.abandon(error));
             }
         }
-        self.end(true)
+        self.end("QEMU to end after quit", deadline, asked)
     }
 
     /// Waits for QEMU to end by itself: by a `quit` sent before, or a guest's or migration's doing
@@ -100,61 +105,64 @@ impl Vm {
     /// # Errors
     /// As [`Vm::shutdown`].
     pub fn wait_exit(&mut self) -> Result<Status> {
+        let deadline = self.config.test.context().limit(SHUTDOWN_LIMIT);
         self.running_mut("waiting for the end")?.quit_sent = true;
-        self.end(true)?;
+        self.end("QEMU to end by itself", deadline, true)?;
         self.status.ok_or_else(|| Error::assertion("the VM was not running"))
     }
 
     /// Kills QEMU (`qemu.machine: kill`, `shutdown(hard=True)`).
     ///
     /// # Errors
-    /// [`Error::Io`] when the kernel cannot end it.
+    /// [`Error::Timeout`] when the kernel cannot end it.
     pub fn kill(&mut self) -> Result<()> {
-        if let Some(running) = &mut self.running {
-            running.child.kill()?;
-            self.end(false)?;
+        if let Some(mut running) = self.running.take() {
+            let status = running.process.child.kill()?;
+            self.note_end(running, status);
         }
         Ok(())
     }
 
-    /// Sends a signal to QEMU.
+    /// Sends a signal to QEMU; its death by this signal is then no failure.
     ///
     /// # Errors
     /// [`Error::Assertion`] when it is not running.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
-        self.running_mut("sending a signal")?.child.signal(signal)
+        let running = self.running_mut("sending a signal")?;
+        running.signal_sent = Some(signal);
+        running.process.child.signal(signal)
     }
 
     /// Whether QEMU has been launched and has not ended (`qemu.machine: is_running`).
     pub fn is_running(&mut self) -> bool {
-        self.running.as_mut().is_some_and(|running| matches!(running.child.try_status(), Ok(None)))
+        self.running.as_mut().is_some_and(|running| matches!(running.process.child.try_status(), Ok(None)))
     }
 
     /// How QEMU ended (`qemu.machine: exitcode`); `None` before its end.
     pub fn exit_status(&mut self) -> Option<Status> {
         match &mut self.running {
-            Some(running) => running.child.try_status().ok().flatten(),
+            Some(running) => running.process.child.try_status().ok().flatten(),
             None => self.status,
         }
     }
 
     /// Its process id while it runs (`qemu.machine: get_pid`).
     pub fn pid(&self) -> Option<i32> {
-        self.running.as_ref().map(|running| running.child.pid().as_raw())
+        self.running.as_ref().map(|running| running.process.child.pid().as_raw())
     }
 
     /// What QEMU has printed: since the launch, or during the last one
     /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`.
     pub fn get_log(&self) -> Option<String> {
         match &self.running {
-            Some(running) => Some(read_log(&running.log)),
+            Some(running) => Some(running.process.printed()),
             None => self.log.clone(),
         }
     }
 
     /// The command line it runs, or ran, with; quoted for a shell.
     pub fn command(&self) -> Option<&str> {
-        self.running.as_ref().map(|running| running.child.command())
+        self.command.as_deref()
     }
 
     pub(super) fn running_mut(&mut self, what: &str) -> Result<&mut Running> {
@@ -166,87 +174,61 @@ impl Vm {
         }
     }
 
-    /// Reaps QEMU; with `judge`, its status decides.
-    fn end(&mut self, judge: bool) -> Result<()> {
-        let context = self.config.test.context().clone();
+    /// Reaps QEMU and judges how it ended; without being `asked` to, no way is fine.
+    fn end(&mut self, what: &str, deadline: Deadline, asked: bool) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let waited = running.child.wait(context.limit(SHUTDOWN_LIMIT));
-        let status = match waited {
+        let status = match running.process.wait(deadline) {
             Ok(status) => status,
-            Err(error) => return Err(self.abandon(error)),
+            Err(Error::Timeout { after, .. }) => {
+                let last_seen = running.monitor.last_messages();
+                return Err(self.abandon(Error::Timeout { what: what.to_owned(), after, last_seen }));
+            }
+            Err(other) => return Err(self.abandon(other)),
         };
-        let Some(mut running) = self.running.take() else { return Ok(()) };
-        let now = context.deadline().at_most(Duration::ZERO);
-        self.events = running.monitor.drain(now);
-        let log = read_log(&running.log);
-        self.status = Some(status);
-        self.log = Some(log.clone());
-        let valgrind = if context.env().valgrind() {
-            valgrind_report(context.scratch(), running.child.pid().as_raw(), status)
+        let tolerated = match status {
+            Status::Exited(_) => self.config.may_fail && !running.process.has_valgrind_errors(status),
+            Status::Signalled(signal) => running.signal_sent.is_some_and(|sent| sent as i32 == signal),
+        };
+        let judgement = if tolerated || (asked && status.success()) {
+            Ok(())
         } else {
-            None
+            Err(running.process.died(false, status, running.monitor.last_messages()))
         };
-        if !judge || self.config.may_fail || status.success() {
-            return Ok(());
+        if let Some(running) = self.running.take() {
+            self.note_end(running, status);
         }
-        Err(Error::Died {
-            program: "QEMU".to_owned(),
-            launching: false,
-            status,
-            command: running.child.command().to_owned(),
-            log: [Some(log), valgrind].into_iter().flatten().collect::<Vec<_>>().join("\n"),
-        })
+        judgement
+    }
+
+    /// Remembers what can be asked for after the end.
+    fn note_end(&mut self, mut running: Running, status: Status) {
+        let now = self.config.test.context().deadline().at_most(Duration::ZERO);
+        self.events = running.monitor.drain(now);
+        self.status = Some(status);
+        self.log = Some(running.process.printed());
+        running.process.remove_valgrind_log(status);
     }
 
     /// Kills a QEMU that does not end when told to; hands back why.
     fn abandon(&mut self, error: Error) -> Error {
         let Some(mut running) = self.running.take() else { return error };
-        self.status = running.child.kill().ok();
-        let log = read_log(&running.log);
-        self.log = Some(log.clone());
-        match error {
-            Error::Timeout { after, last_seen, .. } => Error::Timeout {
-                what: format!("QEMU to end after quit (killed now): {}", running.child.command()),
-                after,
-                last_seen: format!("{last_seen}\n{log}").trim().to_owned(),
-            },
-            other => other,
+        let error = running.process.kill_for(error);
+        if let Ok(Some(status)) = running.process.child.try_status() {
+            self.note_end(running, status);
         }
+        error
     }
 }
 
 impl Drop for Vm {
     fn drop(&mut self) {
+        let Some(running) = &self.running else { return };
         let context = self.config.test.context().clone();
         // Past the deadline, or while a panic unwinds, nobody waits for a QEMU to be polite.
-        let ended = if context.deadline().expired() || std::thread::panicking() {
-            self.kill()
-        } else {
-            self.shutdown()
-        };
+        let impatient = context.deadline().expired() || std::thread::panicking();
+        let ended = if impatient || running.process.death_told { self.kill() } else { self.shutdown() };
         if let Err(error) = ended {
             context.report_late(error);
         }
     }
-}
-
-/// The prefix that runs QEMU under valgrind (`iotests.py: qemu_valgrind`).
-pub(super) fn valgrind(scratch: &Scratch) -> [String; 3] {
-    let log = scratch.dir().join("%p.valgrind");
-    [
-        "valgrind".to_owned(),
-        format!("--log-file={}", log.display()),
-        format!("--error-exitcode={VALGRIND_ERRORS}"),
-    ]
-}
-
-/// valgrind's findings when it had any; otherwise its log is removed
-/// (`iotests.py: VM._post_shutdown`).
-fn valgrind_report(scratch: &Scratch, pid: i32, status: Status) -> Option<String> {
-    let path: PathBuf = scratch.dir().join(format!("{pid}.valgrind"));
-    if status.code() == Some(VALGRIND_ERRORS) {
-        return std::fs::read(&path).ok().map(|bytes| String::from_utf8_lossy(&bytes).into_owned());
-    }
-    let _ = std::fs::remove_file(path);
-    None
 }

@@ -12,6 +12,7 @@ mod launch;
 mod machine;
 mod migration;
 mod monitor;
+mod process;
 mod qtest;
 mod run_job;
 

@@ -29,7 +29,16 @@ impl Vm {
                 }
                 Ok(reply)
             }
-            Err(error) => Err(self.explain(error)),
+            Err(error) => match self.explain(error) {
+                // It may go before its answer does.
+                Error::Died { status, .. } if command == "quit" && status.success() => {
+                    let running = self.running_mut(command)?;
+                    running.quit_sent = true;
+                    running.process.death_told = false;
+                    Ok(json!({ "return": {} }))
+                }
+                other => Err(other),
+            },
         }
     }
 
@@ -175,20 +184,9 @@ impl Vm {
     }
 
     /// A monitor that broke because QEMU ended is told as QEMU's end, with its last words.
-    fn explain(&mut self, error: Error) -> Error {
-        if !matches!(error, Error::Monitor { .. }) {
-            return error;
-        }
-        let limit = self.config.test.context().limit(Duration::from_secs(1));
-        let Ok(running) = self.running_mut("asking how QEMU ended") else { return error };
-        match running.child.wait(limit) {
-            Ok(status) => Error::Died {
-                program: "QEMU".to_owned(),
-                launching: false,
-                status,
-                command: running.child.command().to_owned(),
-                log: super::launch::read_log(&running.log),
-            },
+    pub(super) fn explain(&mut self, error: Error) -> Error {
+        match self.running_mut("asking how QEMU ended") {
+            Ok(running) => running.process.explain(error, false),
             Err(_) => error,
         }
     }

@@ -44,6 +44,7 @@ impl QtestSocket {
                     return Err(Error::Monitor {
                         peer: "QEMU".to_owned(),
                         problem: format!("closed the qtest connection instead of answering {command}"),
+                        closed: true,
                         transcript: String::new(),
                     });
                 }
@@ -65,7 +66,7 @@ impl Vm {
     pub fn qtest(&mut self, command: &str) -> Result<String> {
         let deadline = self.test().context().deadline();
         match &mut self.running_mut("qtest")?.qtest {
-            Some(qtest) => qtest.ask(command, deadline),
+            Some(qtest) => qtest.ask(command, deadline).map_err(|error| self.explain(error)),
             None => Err(Error::Skip("needs QEMU's qtest accelerator, which this binary lacks".to_owned())),
         }
     }

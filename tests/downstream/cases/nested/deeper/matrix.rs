@@ -3,7 +3,7 @@
 use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "raw", "dmg"]).protocols(["file", "nbd"]).groups(["quick", "rw"]);
+    s.formats(["qcow2", "raw"]).protocols(["file", "nbd"]).groups(["quick", "rw"]);
     s.test("image", image).params(["64k", "1M"]).unsupported_protocols(["nbd"]);
     s.test("plain", |_| Ok(())).formats(["raw"]).groups(["plain"]);
 }

@@ -1,0 +1,177 @@
+//! The monitor of a virtual machine: commands and events.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::super::run::Run;
+use super::qemu_io::tells_of_failure;
+use super::{Call, Command, Done, Problem, Role, Thing};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::log::Msg;
+use crate::qmp::{EventMatch, Wait, error_of};
+use crate::value::ordered_qmp;
+
+const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
+
+/// How long an event is waited for.
+pub(super) const EVENT_LIMIT: Duration = Duration::from_secs(60);
+
+pub(super) const QMP: Command = Command {
+    name: "qmp",
+    usage: "COMMAND [ARGUMENTS]",
+    about: "sends a QMP command; logs command and reply",
+    fails: Some("an error as reply"),
+    yields: true,
+    on: USES,
+    run: |run, call| {
+        let arguments = call.arguments(run)?;
+        qmp(run, call.instance, call.text(0), arguments)
+    },
+    ..Command::BASE
+};
+
+pub(super) const HMP: Command = Command {
+    name: "hmp",
+    usage: "WORD...",
+    about: "runs a command of the human monitor; logs the QMP command and its reply",
+    fails: Some("an error as reply"),
+    yields: true,
+    on: USES,
+    run: |run, call| hmp(run, call.instance, &call.texts.join(" ")),
+    ..Command::BASE
+};
+
+pub(super) const HMP_QEMU_IO: Command = Command {
+    name: "hmp-qemu-io",
+    usage: "DRIVE COMMAND [qdev]",
+    about: "runs a qemu-io command on a drive or node, or with `qdev` on a device; what it prints goes to QEMU's \
+            output, see `vm log`",
+    fails: Some("an error as reply, a request that fails, or data that is not the demanded pattern"),
+    yields: true,
+    on: USES,
+    run: hmp_qemu_io,
+    ..Command::BASE
+};
+
+pub(super) const PAUSE_DRIVE: Command = Command {
+    name: "vm pause-drive",
+    usage: "DRIVE [EVENT]",
+    about: "holds the requests of a drive at a breakpoint of its blkdebug node, reads and writes if no EVENT is named",
+    on: USES,
+    run: |run, call| -> Result<Done> {
+        let vm = run.vm(call.instance);
+        match call.texts.get(1) {
+            Some(event) => vm.pause_drive_at(call.text(0), event)?,
+            None => vm.pause_drive(call.text(0))?,
+        }
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const RESUME_DRIVE: Command = Command {
+    name: "vm resume-drive",
+    usage: "DRIVE",
+    about: "lets a held drive go on",
+    on: USES,
+    run: |run, call| {
+        run.vm(call.instance).resume_drive(call.text(0))?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const CLOCK_STEP: Command = Command {
+    name: "vm clock-step",
+    usage: "[NANOSECONDS]",
+    about: "steps the virtual clock, or to its next timer; needs `requires: qtest`",
+    look: |args| match args.first().and_then(super::Word::plain) {
+        Some(text) if text.parse::<u64>().is_err() => {
+            Err(Problem::new(args[0].at, text.len(), "expected a number of nanoseconds"))
+        }
+        _ => Ok(()),
+    },
+    on: USES,
+    run: |run, call| {
+        let nanoseconds = call.texts.first().map(|text| {
+            text.parse().map_err(|_| Error::assertion(format!("{text:?} is no number of nanoseconds")))
+        });
+        run.vm(call.instance).clock_step(nanoseconds.transpose()?)?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const EVENT: Command = Command {
+    name: "event",
+    usage: "NAME [ARGUMENTS]",
+    about: "waits, 60 s at most, for an event whose data has these values, and logs it without its time; it may \
+            have come before. `null` is any value",
+    yields: true,
+    on: USES,
+    run: |run, call| {
+        let wanted = wanted(call.text(0), call.arguments(run)?);
+        let event = run.vm(call.instance).events_wait(&[wanted], Wait::For(EVENT_LIMIT))?;
+        run.log(event.clone(), &[Filter::qmp_event()]);
+        Ok(Done::reply(event))
+    },
+    ..Command::BASE
+};
+
+/// Sends a command to a VM; command and reply are logged.
+pub(super) fn qmp(run: &mut Run<'_>, instance: &str, command: &str, arguments: Value) -> Result<Done> {
+    log_command(run, command, &arguments);
+    let reply = run.vm(instance).qmp(command, arguments)?;
+    Ok(log_reply(run, command, reply))
+}
+
+fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
+    let mut done = qmp(run, instance, "human-monitor-command", json!({ "command-line": command_line }))?;
+    let printed =
+        done.reply.as_ref().and_then(|reply| reply["return"].as_str()).unwrap_or_default().to_owned();
+    if done.failed.is_none() && (printed.starts_with("Error:") || printed.starts_with("unknown command")) {
+        let message = format!("human monitor command {command_line:?} failed: {}", printed.trim_end());
+        done.failed = Some(Error::assertion(message));
+    }
+    done.text = Some(printed);
+    Ok(done)
+}
+
+/// What a request came to, only QEMU's output tells.
+fn hmp_qemu_io(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
+    let device = if call.has("qdev") { "-d " } else { "" };
+    let printed = |run: &mut Run<'_>| run.vm(call.instance).get_log().unwrap_or_default();
+    let before = printed(run).len();
+    let command = format!("qemu-io {device}{} \"{}\"", call.text(0), call.text(1));
+    let mut done = hmp(run, call.instance, &command)?;
+    let text = printed(run).split_off(before);
+    // A success replies nothing, a refusal says why.
+    let refusal = done.text.take().unwrap_or_default();
+    if done.failed.is_none() && (!refusal.is_empty() || tells_of_failure(&text)) {
+        done.failed = Some(Error::assertion(format!("{command} failed:\n{refusal}{text}")));
+    }
+    done.text = Some(text);
+    Ok(done)
+}
+
+/// Logs a command as `qmp_log` does.
+pub(super) fn log_command(run: &Run<'_>, command: &str, arguments: &Value) {
+    run.log(Msg::Ordered(json!({ "execute": command, "arguments": ordered_qmp(arguments, false) })), &[]);
+}
+
+/// Logs a reply as `qmp_log` does.
+pub(super) fn log_reply(run: &Run<'_>, command: &str, reply: Value) -> Done {
+    run.log(reply.clone(), &[]);
+    Done { failed: error_of(command, &reply).map(Error::from), ..Done::reply(reply) }
+}
+
+/// What `event` waits for.
+pub(super) fn wanted(name: &str, data: Value) -> EventMatch {
+    let wanted = EventMatch::new(name);
+    match &data {
+        Value::Object(fields) if fields.is_empty() => wanted,
+        _ => wanted.data(data),
+    }
+}

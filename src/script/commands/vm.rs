@@ -1,0 +1,165 @@
+//! Virtual machines: what they are started with, and their life.
+
+use super::super::run::Run;
+use super::super::words::Piece;
+use super::{Call, Command, Done, Problem, Role, Thing};
+use crate::error::{Error, Result};
+use crate::filter::Filter;
+use crate::vm::{Drive, VmBuilder};
+
+const PREPARES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Prepares));
+const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
+
+/// A command that only changes what the next launch starts with.
+const CONFIG: Command = Command { on: PREPARES, ..Command::BASE };
+
+pub(super) const DRIVE: Command = Command {
+    name: "vm drive",
+    usage: "[FILE] [options=OPTIONS] [interface=NAME] [format=FORMAT]",
+    about: "adds a `-drive` with this image, or without a medium: `drive0`, `drive1`, … in the order of these \
+            lines; interface virtio, tested format, cache and AIO mode of the run",
+    run: drive,
+    ..CONFIG
+};
+
+pub(super) const DRIVE_RAW: Command = Command {
+    name: "vm drive-raw",
+    usage: "OPTIONS",
+    about: "adds a `-drive` with these options alone",
+    run: |run, call| configure(run, call, |vm| vm.drive_raw(call.text(0))),
+    ..CONFIG
+};
+
+pub(super) const BLOCKDEV: Command = Command {
+    name: "vm blockdev",
+    usage: "OPTION...",
+    about: "adds a `-blockdev`: options, joined by commas, or one JSON object",
+    look: |args| match args {
+        [_, other, ..] if args.iter().any(|word| matches!(word.pieces.first(), Some(Piece::Json { .. }))) => {
+            Err(Problem::new(other.at, 1, "a JSON object is the whole -blockdev: expected nothing beside it"))
+        }
+        _ => Ok(()),
+    },
+    run: |run, call| configure(run, call, |vm| vm.blockdev(call.texts.clone())),
+    ..CONFIG
+};
+
+pub(super) const DEVICE: Command = Command {
+    name: "vm device",
+    usage: "OPTIONS",
+    about: "adds a `-device`",
+    run: |run, call| configure(run, call, |vm| vm.device(call.text(0))),
+    ..CONFIG
+};
+
+pub(super) const OBJECT: Command = Command {
+    name: "vm object",
+    usage: "OPTIONS",
+    about: "adds an `-object`",
+    run: |run, call| configure(run, call, |vm| vm.object(call.text(0))),
+    ..CONFIG
+};
+
+pub(super) const INCOMING: Command = Command {
+    name: "vm incoming",
+    usage: "ADDRESS",
+    about: "has it wait for a migration",
+    run: |run, call| configure(run, call, |vm| vm.incoming(call.text(0))),
+    ..CONFIG
+};
+
+pub(super) const ARG: Command = Command {
+    name: "vm arg",
+    usage: "ARG...",
+    about: "adds arguments as they are, such as `-S`",
+    run: |run, call| configure(run, call, |vm| vm.args(call.texts.clone())),
+    ..CONFIG
+};
+
+pub(super) const LAUNCH: Command = Command {
+    name: "vm launch",
+    about: "launches it; it can be launched again after its end. One that still runs at the end of the script is \
+            shut down",
+    fails: Some("that QEMU ends before its monitor is ready, and logs what it prints"),
+    on: Some((Thing::Vm, Role::Starts)),
+    run: |run, call| match run.vm(call.instance).launch() {
+        Ok(()) => Ok(Done::default()),
+        Err(error) => run.refusal(error),
+    },
+    ..Command::BASE
+};
+
+pub(super) const SHUTDOWN: Command = Command {
+    name: "vm shutdown",
+    about: "tells it to quit and waits for its end",
+    fails: Some("a bad exit status"),
+    on: USES,
+    run: |run, call| ended(run.vm(call.instance).shutdown()),
+    ..Command::BASE
+};
+
+pub(super) const WAIT: Command = Command {
+    name: "vm wait",
+    about: "waits until it ends by itself",
+    fails: Some("a bad exit status"),
+    on: USES,
+    run: |run, call| ended(run.vm(call.instance).wait_exit().map(drop)),
+    ..Command::BASE
+};
+
+pub(super) const KILL: Command = Command {
+    name: "vm kill",
+    about: "kills it",
+    on: USES,
+    run: |run, call| {
+        run.vm(call.instance).kill()?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const LOG: Command = Command {
+    name: "vm log",
+    about: "logs what QEMU has printed since its launch, such as the output of `hmp-qemu-io`, without times",
+    yields: true,
+    on: USES,
+    run: |run, call| {
+        let printed = run.vm(call.instance).get_log().unwrap_or_default();
+        run.log(printed.as_str(), &[Filter::qtest(), Filter::qemu_io(), run.program_names()]);
+        Ok(Done { text: Some(printed), ..Done::default() })
+    },
+    ..Command::BASE
+};
+
+fn configure(
+    run: &mut Run<'_>,
+    call: &Call<'_>,
+    change: impl FnOnce(VmBuilder) -> VmBuilder,
+) -> Result<Done> {
+    run.vm(call.instance).configure(change);
+    Ok(Done::default())
+}
+
+fn drive(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
+    let mut drive = if call.texts.is_empty() { Drive::empty() } else { Drive::new(call.text(0)) };
+    if let Some(options) = call.named("options", run)? {
+        drive = drive.options(options);
+    }
+    if let Some(interface) = call.named("interface", run)? {
+        drive = drive.interface(interface);
+    }
+    if let Some(format) = call.named("format", run)? {
+        drive = drive.format(format);
+    }
+    configure(run, call, |vm| vm.drive_with(drive))
+}
+
+fn ended(result: Result<()>) -> Result<Done> {
+    match result {
+        Ok(()) => Ok(Done::default()),
+        Err(error @ Error::Died { status: crate::process::Status::Exited(_), .. }) => {
+            Ok(Done { failed: Some(error), ..Done::default() })
+        }
+        Err(other) => Err(other),
+    }
+}

@@ -1,0 +1,265 @@
+//! The header of a script: where it runs, and the names it declares.
+
+use std::fmt;
+use std::time::Duration;
+
+use super::conditions::requirement;
+use super::filters::{self, FilterWord};
+use super::problem::{Pos, Problem};
+use super::syntax::Entry;
+use super::words::is_name;
+use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement};
+
+/// Cache modes a header may name.
+const CACHE_MODES: &[&str] = &["none", "writethrough", "writeback", "directsync", "unsafe"];
+/// AIO modes a header may name.
+const AIO_MODES: &[&str] = &["threads", "native", "io_uring"];
+
+/// What a header says, all of it.
+#[derive(Clone, Debug, Default)]
+pub struct Header {
+    /// Where the script runs.
+    pub declaration: Declaration,
+    /// Scratch files, used as variables.
+    pub files: Vec<String>,
+    /// Sockets, used as variables.
+    pub sockets: Vec<String>,
+    /// Named VMs besides the one without a name.
+    pub vms: Vec<String>,
+    /// Parameters; a trial for each combination of their values.
+    pub params: Vec<Param>,
+    /// What everything logged goes through besides the filters of each command.
+    pub filters: Vec<&'static FilterWord>,
+}
+
+/// A parameter.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Param {
+    /// Its name, used as a variable.
+    pub name: String,
+    /// Its values.
+    pub values: Vec<String>,
+    /// Where it is declared.
+    pub at: Pos,
+}
+
+/// A key of the header.
+pub struct Key {
+    /// Its name.
+    pub name: &'static str,
+    /// What follows the colon.
+    pub values: &'static str,
+    /// What it means.
+    pub about: &'static str,
+    read: Read,
+}
+
+type Problems = Vec<Problem>;
+type Read = fn(&Entry, &mut Header, &mut Problems);
+
+impl PartialEq for Key {
+    fn eq(&self, other: &Self) -> bool {
+        self.name == other.name
+    }
+}
+
+impl fmt::Debug for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Key({})", self.name)
+    }
+}
+
+const fn key(name: &'static str, values: &'static str, about: &'static str, read: Read) -> Key {
+    Key { name, values, about, read }
+}
+
+/// All keys, in the order of the manual.
+pub static KEYS: &[Key] = &[
+    key("files", "NAME...", "scratch files, used as `$NAME`", |entry, header, problems| {
+        header.files = names(entry, problems);
+    }),
+    key("sockets", "NAME...", "Unix sockets, used as `$NAME`", |entry, header, problems| {
+        header.sockets = names(entry, problems);
+    }),
+    key("vms", "NAME...", "virtual machines with a name, used as `vm@NAME`", |entry, header, problems| {
+        header.vms = names(entry, problems);
+    }),
+    key(
+        "formats",
+        "FORMAT...",
+        "image formats it runs on; `generic` is all that can be created",
+        |e, h, p| {
+            h.declaration.formats = known(e, "format", &IMAGE_FORMATS, p);
+        },
+    ),
+    key("unsupported-formats", "FORMAT...", "image formats it does not run on", |e, h, p| {
+        h.declaration.unsupported_formats = known(e, "format", &IMAGE_FORMATS, p);
+    }),
+    key("required-formats", "FORMAT...", "formats that QEMU must be able to write", |e, h, p| {
+        let formats = known(e, "format", &IMAGE_FORMATS, p).into_iter().map(Requirement::Format);
+        h.declaration.requirements.extend(formats);
+    }),
+    key("protocols", "PROTOCOL...", "protocols it runs over; `file` if there is no such line", |e, h, p| {
+        h.declaration.protocols = known(e, "protocol", &PROTOCOLS, p);
+    }),
+    key("unsupported-protocols", "PROTOCOL...", "protocols it does not run over", |e, h, p| {
+        h.declaration.unsupported_protocols = known(e, "protocol", &PROTOCOLS, p);
+    }),
+    key("platforms", "OS...", "operating systems it runs on, by prefix", |e, h, _| {
+        h.declaration.platforms = texts(e);
+    }),
+    key("unsupported-platforms", "OS...", "operating systems it does not run on", |e, h, _| {
+        h.declaration.unsupported_platforms = texts(e);
+    }),
+    key("cache-modes", "MODE...", "cache modes it runs with", |e, h, p| {
+        h.declaration.cache_modes = known(e, "cache mode", CACHE_MODES, p);
+    }),
+    key("aio-modes", "MODE...", "AIO modes it runs with", |e, h, p| {
+        h.declaration.aio_modes = known(e, "AIO mode", AIO_MODES, p);
+    }),
+    key("unsupported-imgopts", "WORD...", "words that `IMGOPTS` must not contain", |e, h, _| {
+        h.declaration.unsupported_imgopts = texts(e);
+    }),
+    key("requires", "REQUIREMENT...", "what else must be there", |entry, header, problems| {
+        for (text, at) in &entry.values {
+            match requirement(text, *at, "requirement", []) {
+                Ok(requirement) => header.declaration.requirements.push(requirement),
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }),
+    key("groups", "GROUP...", "groups to select it by", |e, h, p| {
+        h.declaration.groups = labels(e, "group", p);
+    }),
+    key("serial", "RESOURCE...", "resources of the host that one trial at a time may use", |e, h, p| {
+        h.declaration.serial = labels(e, "resource", p);
+    }),
+    key("params", "NAME=VALUE,VALUE...", "values it runs with, used as `$NAME`: a trial for each", params),
+    key("filters", "FILTER...", "what is hidden in all that is logged, besides scratch files", |e, h, p| {
+        for (text, at) in &e.values {
+            match filters::find(text, *at) {
+                Ok(filter) => h.filters.push(filter),
+                Err(problem) => p.push(problem),
+            }
+        }
+    }),
+    key("timeout", "SECONDS", "how long a trial may take, as in `30s` or `5m`; 3 minutes otherwise", timeout),
+    key(
+        "known-failure",
+        "REASON",
+        "it fails today: it passes while it does, and fails once it doesn't",
+        |e, h, _| {
+            h.declaration.known_failure = Some(texts(e).join(" "));
+        },
+    ),
+];
+
+impl Key {
+    /// The key of this name.
+    pub(super) fn find(name: &str, at: Pos) -> Result<&'static Self, Problem> {
+        KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
+            let names = KEYS.iter().map(|key| key.name);
+            let expected = format!("known keys are {}", names.clone().collect::<Vec<_>>().join(", "));
+            Problem::unknown(at, "header key", name, names, &expected)
+        })
+    }
+}
+
+impl Header {
+    /// Takes in one line.
+    pub(super) fn read(&mut self, entry: &Entry, problems: &mut Problems) {
+        if entry.values.is_empty() {
+            let message = format!("{}: expected {}", entry.key.name, entry.key.values);
+            problems.push(Problem::new(entry.at, entry.key.name.len(), message));
+            return;
+        }
+        (entry.key.read)(entry, self, problems);
+    }
+
+    /// Every combination of the parameters' values, as the trial is told it: `size=1M,cluster=64k`.
+    pub(super) fn combinations(&self) -> Vec<String> {
+        self.params.iter().fold(Vec::new(), |before, Param { name, values, .. }| {
+            let chosen = values.iter().map(|value| format!("{name}={value}"));
+            if before.is_empty() {
+                return chosen.collect();
+            }
+            let chosen: Vec<_> = chosen.collect();
+            before.iter().flat_map(|first| chosen.iter().map(move |one| format!("{first},{one}"))).collect()
+        })
+    }
+}
+
+fn texts(entry: &Entry) -> Vec<String> {
+    entry.values.iter().map(|(text, _)| text.clone()).collect()
+}
+
+fn wrong(text: &str, at: Pos, message: String) -> Problem {
+    Problem::new(at, text.chars().count(), message)
+}
+
+fn known(entry: &Entry, what: &str, words: &[&str], problems: &mut Problems) -> Vec<String> {
+    for (text, at) in entry.values.iter().filter(|(text, _)| !words.contains(&text.as_str())) {
+        problems.push(if text.contains(',') {
+            wrong(text, *at, "expected blanks between the words, not commas".to_owned())
+        } else {
+            Problem::unknown(*at, what, text, words, &format!("known are {}", words.join(", ")))
+        });
+    }
+    texts(entry)
+}
+
+/// Names of variables and VMs.
+fn names(entry: &Entry, problems: &mut Problems) -> Vec<String> {
+    for (text, at) in entry.values.iter().filter(|(text, _)| !is_name(text)) {
+        let expected = "expected a name of letters, digits and _, with blanks between the names";
+        problems.push(wrong(text, *at, format!("{text:?}: {expected}")));
+    }
+    texts(entry)
+}
+
+/// Words that become parts of file names and of lists in variables.
+fn labels(entry: &Entry, what: &str, problems: &mut Problems) -> Vec<String> {
+    let fits = |c: char| c.is_ascii_alphanumeric() || "_-.".contains(c);
+    for (text, at) in entry.values.iter().filter(|(text, _)| !text.chars().all(fits)) {
+        problems.push(wrong(text, *at, format!("{what} {text:?}: expected letters, digits, _ - and . only")));
+    }
+    texts(entry)
+}
+
+fn params(entry: &Entry, header: &mut Header, problems: &mut Problems) {
+    // They become parts of the trial's name, and so of the names of references.
+    let fits = |value: &str| {
+        !value.is_empty() && value.chars().all(|c| c.is_ascii_alphanumeric() || "_-.+".contains(c))
+    };
+    for (text, at) in &entry.values {
+        let parts = text.split_once('=').filter(|(name, _)| is_name(name));
+        let Some((name, values)) = parts else {
+            problems.push(wrong(text, *at, format!("{text:?}: expected a parameter, as in size=1M,1G")));
+            continue;
+        };
+        let values: Vec<String> = values.split(',').map(str::to_owned).collect();
+        for (index, value) in values.iter().enumerate() {
+            if !fits(value) {
+                let expected = "expected letters, digits, _ - . and + only";
+                problems.push(wrong(text, *at, format!("value {value:?} of {name}: {expected}")));
+            } else if values[..index].contains(value) {
+                problems.push(wrong(text, *at, format!("value {value:?} of {name} is given twice")));
+            }
+        }
+        header.params.push(Param { name: name.to_owned(), values, at: *at });
+    }
+}
+
+fn timeout(entry: &Entry, header: &mut Header, problems: &mut Problems) {
+    let (text, at) = &entry.values[0];
+    let seconds = match text.strip_suffix('m') {
+        Some(minutes) => minutes.parse().ok().and_then(|minutes: u64| minutes.checked_mul(60)),
+        None => text.strip_suffix('s').and_then(|seconds| seconds.parse().ok()),
+    };
+    match seconds {
+        Some(seconds) if seconds > 0 && entry.values.len() == 1 => {
+            header.declaration.timeout = Some(Duration::from_secs(seconds));
+        }
+        _ => problems.push(wrong(text, *at, "expected one time limit, as in 30s or 5m".to_owned())),
+    }
+}

@@ -1,0 +1,263 @@
+//! From the text of a script to its lines. Every mistake of a file is found at once.
+
+use super::commands::{self, Found};
+use super::conditions::Condition;
+use super::header::{Header, Key};
+use super::problem::{Pos, Problem, sort};
+use super::scope;
+use super::syntax::{Capture, Entry, Guard, Line, Script, Step};
+use super::words::{Cursor, Word, is_name};
+
+/// Words that look like a shell's, which this is not.
+const SHELL: [&str; 9] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<"];
+
+/// Parses a script.
+///
+/// # Errors
+/// All of its mistakes, in their order.
+pub fn parse(text: &str) -> Result<Script, Vec<Problem>> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let mut parser = Parser {
+        cursor: Cursor::new(&text),
+        script: Script { lines: Vec::new(), header: Header::default() },
+        problems: Vec::new(),
+        in_header: true,
+        captured: Vec::new(),
+        loose: Vec::new(),
+    };
+    while parser.cursor.peek().is_some() {
+        parser.line();
+    }
+    let Parser { script, mut problems, captured, loose, .. } = parser;
+    let sound = problems.is_empty();
+    problems.extend(scope::check(&script, &captured, &loose, sound));
+    if problems.is_empty() {
+        return Ok(script);
+    }
+    sort(&mut problems);
+    Err(problems)
+}
+
+struct Parser<'a> {
+    cursor: Cursor<'a>,
+    script: Script,
+    problems: Vec<Problem>,
+    in_header: bool,
+    /// Names that `let` lines capture, also lines with a mistake.
+    captured: Vec<String>,
+    /// Words of lines with a mistake, whose variables are looked at all the same.
+    loose: Vec<Word>,
+}
+
+impl Parser<'_> {
+    fn line(&mut self) {
+        self.cursor.skip_blanks();
+        let at = self.cursor.at();
+        let rest = self.cursor.line();
+        let line = if rest.trim().is_empty() {
+            Ok(Line::Blank)
+        } else if let Some(comment) = rest.strip_prefix('#') {
+            Ok(Line::Comment(comment.trim_end().to_owned()))
+        } else if rest.starts_with("==") {
+            self.in_header = false;
+            heading(rest.trim_end(), at)
+        } else if let Some(key) = header_key(rest) {
+            self.entry(key, &rest[key.len() + 1..], at)
+        } else {
+            self.in_header = false;
+            return self.step(at);
+        };
+        self.cursor.skip_line();
+        match line {
+            Ok(line) => self.script.lines.push(line),
+            Err(problem) => self.problems.push(problem),
+        }
+    }
+
+    fn entry(&mut self, name: &str, rest: &str, at: Pos) -> Result<Line, Problem> {
+        let key = Key::find(name, at)?;
+        let wrong = |message: &str| Err(Problem::new(at, name.len(), format!("{name}: {message}")));
+        if !self.in_header {
+            return wrong("the header ends with the first command: expected this line before it");
+        }
+        let given = |line: &Line| matches!(line, Line::Header(entry) if entry.key == key);
+        if self.script.lines.iter().any(given) {
+            return wrong("this key is given twice: expected one line with everything");
+        }
+        let entry = Entry { key, at, values: values(rest, at, name.len() + 1) };
+        self.script.header.read(&entry, &mut self.problems);
+        Ok(Line::Header(entry))
+    }
+
+    /// A command; reads to the end of its line, or of the last line of JSON. Its mistakes are noted:
+    /// a bad guard does not hide a bad command.
+    fn step(&mut self, at: Pos) {
+        let mut guards = Vec::new();
+        while self.cursor.peek() == Some('[') {
+            match self.guard() {
+                Ok(guard) => guards.extend(guard),
+                Err(problem) => {
+                    self.cursor.skip_line();
+                    self.problems.push(problem);
+                    return;
+                }
+            }
+            self.cursor.skip_blanks();
+        }
+        let words = match self.cursor.words() {
+            Ok(words) => words,
+            Err(problem) => return self.problems.push(problem),
+        };
+        match self.command(at, &words) {
+            Ok(step) => self.script.lines.push(Line::Step(Step { guards, ..step })),
+            Err(problem) => {
+                self.problems.push(problem);
+                self.loose.extend(words);
+            }
+        }
+    }
+
+    /// The words after the guards.
+    fn command(&mut self, at: Pos, words: &[Word]) -> Result<Step, Problem> {
+        let (mut quiet, mut negated) = (false, false);
+        let mut rest = words;
+        while let Some((first, after)) = rest.split_first() {
+            let flag = match first.plain() {
+                Some("quiet") => &mut quiet,
+                Some("!") => &mut negated,
+                _ => break,
+            };
+            if std::mem::replace(flag, true) {
+                return Err(Problem::new(first.at, 1, "this is given twice"));
+            }
+            rest = after;
+        }
+        let mut capture = None;
+        if rest.first().and_then(Word::plain) == Some("let") {
+            if quiet || negated {
+                let message =
+                    "`let` logs nothing and must succeed: expected neither `quiet` nor `!` before it";
+                return Err(Problem::new(words[0].at, 1, message));
+            }
+            let (captured, after) = self.capture(rest)?;
+            capture = Some(captured);
+            rest = after;
+        }
+        let Some((first, rest)) = rest.split_first() else {
+            return Err(Problem::new(at, 1, "expected a command"));
+        };
+        let Found { command, instance, args } = commands::find(first, rest)?;
+        let step =
+            Step { at, guards: Vec::new(), quiet, negated, capture, command, instance, args: args.to_vec() };
+        check(&step, first.at)?;
+        Ok(step)
+    }
+
+    /// A guard; `None` if its condition is unknown, which is noted.
+    fn guard(&mut self) -> Result<Option<Guard>, Problem> {
+        let open = self.cursor.at();
+        let line = self.cursor.line();
+        let Some(end) = line.find(']') else {
+            return Err(Problem::new(
+                open,
+                1,
+                "this guard is not closed: expected [condition] or [!condition]",
+            ));
+        };
+        let inner = &line[1..end];
+        inner.chars().chain("[]".chars()).for_each(|_| _ = self.cursor.bump());
+        let (negated, text) = match inner.strip_prefix('!') {
+            Some(text) => (true, text),
+            None => (false, inner),
+        };
+        let at = Pos { column: open.column + 1 + usize::from(negated), ..open };
+        if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
+            let width = inner.chars().count() + 2;
+            return Err(Problem::new(open, width, "expected one condition, without blanks, in each guard"));
+        }
+        match Condition::parse(text, at, &self.script.header.params) {
+            Ok(condition) => Ok(Some(Guard { negated, condition })),
+            Err(problem) => {
+                self.problems.push(problem);
+                Ok(None)
+            }
+        }
+    }
+
+    /// `let NAME =`, and the path at the end of the line.
+    fn capture<'w>(&mut self, words: &'w [Word]) -> Result<(Capture, &'w [Word]), Problem> {
+        let expected = "expected `let NAME = COMMAND ... [: PATH]`";
+        let [first, name, equals, rest @ ..] = words else {
+            return Err(Problem::new(words[0].at, 3, expected));
+        };
+        let Some(text) = name.plain().filter(|text| is_name(text)) else {
+            return Err(Problem::new(name.at, name.to_string().chars().count(), expected));
+        };
+        if equals.plain() != Some("=") {
+            return Err(Problem::new(first.at, 3, expected));
+        }
+        self.captured.push(text.to_owned());
+        let (rest, path) = match rest {
+            [rest @ .., colon, path] if colon.plain() == Some(":") => match path.plain() {
+                Some(path) => (rest, Some(path.to_owned())),
+                None => {
+                    return Err(Problem::new(path.at, 1, "expected a path, as in return[0]/inserted/file"));
+                }
+            },
+            _ => (rest, None),
+        };
+        Ok((Capture { name: text.to_owned(), at: name.at, path }, rest))
+    }
+}
+
+/// Whether a command may stand as it does.
+fn check(step: &Step, at: Pos) -> Result<(), Problem> {
+    let command = step.command;
+    let wrong = |message: String| Err(Problem::new(at, command.name.len(), message));
+    if step.negated && command.fails.is_none() {
+        return wrong(format!("`{}` cannot fail in a way that `!` could demand", command.name));
+    }
+    if step.capture.is_some() && !command.yields {
+        return wrong(format!("`{}` has no result that `let` could capture", command.name));
+    }
+    if command.name != "assert"
+        && let Some(word) =
+            step.args.iter().find(|word| word.plain().is_some_and(|text| SHELL.contains(&text)))
+    {
+        let message = "there are no pipes, redirections and lists: quote the word, or write a compiled case";
+        return Err(Problem::new(word.at, word.to_string().chars().count(), message));
+    }
+    command.check(&step.args, at)
+}
+
+fn heading(line: &str, at: Pos) -> Result<Line, Problem> {
+    let text = line.strip_prefix("== ").and_then(|line| line.strip_suffix(" ==")).map(str::trim);
+    match text {
+        Some(text) if !text.is_empty() && !text.contains(char::is_control) => {
+            Ok(Line::Heading { text: text.to_owned(), at })
+        }
+        _ => Err(Problem::new(at, line.chars().count(), "expected a heading, as in == text ==")),
+    }
+}
+
+/// The key of a line that looks like one of the header.
+fn header_key(line: &str) -> Option<&str> {
+    let (key, rest) = line.split_once(':')?;
+    let is_key = key.starts_with(|c: char| c.is_ascii_alphabetic())
+        && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
+        && (rest.is_empty() || rest.starts_with([' ', '\t']));
+    is_key.then_some(key)
+}
+
+/// The words after the colon.
+fn values(rest: &str, at: Pos, offset: usize) -> Vec<(String, Pos)> {
+    let mut column = at.column + offset;
+    let mut found = Vec::new();
+    for word in rest.split([' ', '\t']) {
+        if !word.is_empty() {
+            found.push((word.to_owned(), Pos { column, ..at }));
+        }
+        column += word.chars().count() + 1;
+    }
+    found
+}

@@ -1,0 +1,101 @@
+//! What a script is made of, once parsed.
+
+use super::commands::Command;
+use super::conditions::Condition;
+use super::header::{Header, Key};
+use super::problem::Pos;
+use super::words::Word;
+
+/// A parsed script. Two are equal if their lines are, wherever these stand.
+#[derive(Clone, Debug)]
+pub struct Script {
+    /// All of its lines, in order.
+    pub lines: Vec<Line>,
+    /// What its header says.
+    pub header: Header,
+}
+
+impl PartialEq for Script {
+    fn eq(&self, other: &Self) -> bool {
+        self.lines == other.lines
+    }
+}
+
+impl Script {
+    /// Its commands, in order.
+    pub fn steps(&self) -> impl Iterator<Item = &Step> {
+        self.lines.iter().filter_map(|line| if let Line::Step(step) = line { Some(step) } else { None })
+    }
+}
+
+/// A line of a script, or several that belong together.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    /// Nothing.
+    Blank,
+    /// What follows a `#`.
+    Comment(String),
+    /// A line of the header.
+    Header(Entry),
+    /// `== text ==`.
+    Heading {
+        /// The text.
+        text: String,
+        /// Where it begins.
+        at: Pos,
+    },
+    /// A command.
+    Step(Step),
+}
+
+/// A line of the header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What it is about.
+    pub key: &'static Key,
+    /// Where the key stands.
+    pub at: Pos,
+    /// What it says: words without any quoting.
+    pub values: Vec<(String, Pos)>,
+}
+
+/// A command, and when and how it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Step {
+    /// Where it begins.
+    pub at: Pos,
+    /// All of these must hold, or it does not run.
+    pub guards: Vec<Guard>,
+    /// Whether what it logs is dropped.
+    pub quiet: bool,
+    /// Whether it must fail.
+    pub negated: bool,
+    /// Where its result goes instead of the log.
+    pub capture: Option<Capture>,
+    /// The command.
+    pub command: &'static Command,
+    /// Which of several it acts on; empty for the one without a name.
+    pub instance: String,
+    /// Its arguments.
+    pub args: Vec<Word>,
+}
+
+/// `[condition]` or `[!condition]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guard {
+    /// Whether the condition must not hold.
+    pub negated: bool,
+    /// The condition.
+    pub condition: Condition,
+}
+
+/// `let name = … : path`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Capture {
+    /// The variable.
+    pub name: String,
+    /// Where the name stands.
+    pub at: Pos,
+    /// Path into the result, if only a part of it is wanted.
+    pub path: Option<String>,
+}

@@ -1,0 +1,188 @@
+//! The environment that `check` gives to a test.
+
+use std::collections::hash_map::RandomState;
+use std::ffi::{OsStr, OsString};
+use std::hash::{BuildHasher, Hasher};
+use std::path::{Path, PathBuf};
+
+use super::tree::Tree;
+use crate::env::{TestEnv, ToolKind};
+use crate::error::Result;
+
+/// Variables to set, and to remove where there is no value.
+pub(super) type Variables = Vec<(OsString, Option<OsString>)>;
+
+/// The passphrase of LUKS images.
+const SECRET: &str = "123456";
+
+/// Options that images of a format get unless they are given, and the word that tells whether they
+/// are.
+const FORMAT_OPTIONS: [(&str, &str, &str); 2] =
+    [("luks", "iter-time=", "iter-time=10"), ("vmdk", "zeroed_grain=", "zeroed_grain=on")];
+
+/// What all tests of a run have in common.
+#[derive(Debug)]
+pub(super) struct Surroundings {
+    /// Where the tests are.
+    pub(super) tree: Tree,
+    /// Where Python keeps what it has compiled, so that the tree stays as it is.
+    pub(super) python_cache: PathBuf,
+    /// `PYTHONPATH` as it was.
+    pub(super) python_path: Option<OsString>,
+    /// `VALGRIND_OPTS` as it was.
+    pub(super) valgrind_options: Option<OsString>,
+    /// What freed memory is filled with.
+    pub(super) malloc_perturb: u8,
+}
+
+/// One test's own part.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place<'a> {
+    /// The image format.
+    pub(super) format: &'a str,
+    /// The protocol.
+    pub(super) protocol: &'a str,
+    /// What is run as QEMU.
+    pub(super) emulator: &'a Path,
+    /// Where its images go.
+    pub(super) test_dir: &'a Path,
+    /// Where its sockets go.
+    pub(super) sock_dir: &'a Path,
+    /// The interpreter.
+    pub(super) python: &'a Path,
+}
+
+impl Surroundings {
+    /// Takes what is needed from this process's environment.
+    pub(super) fn new(tree: Tree, env: &TestEnv, work_dir: &Path) -> Self {
+        Self {
+            tree,
+            python_cache: work_dir.join("pycache"),
+            python_path: std::env::var_os("PYTHONPATH").filter(|path| !path.is_empty()),
+            valgrind_options: std::env::var_os("VALGRIND_OPTS"),
+            malloc_perturb: env.malloc_perturb().unwrap_or_else(random_byte),
+        }
+    }
+
+    /// Everything that a test's environment has besides what the harness's own has.
+    pub(super) fn variables(&self, env: &TestEnv, place: &Place<'_>) -> Result<Variables> {
+        let mut set = Setter(Vec::new());
+        set.to("PYTHONPATH", self.python_path());
+        set.to("PYTHONPYCACHEPREFIX", &self.python_cache);
+        set.to("TEST_DIR", place.test_dir);
+        // Before QEMU 7.2, where tests tell what they did not run.
+        set.to("OUTPUT_DIR", place.test_dir);
+        set.to("SOCK_DIR", place.sock_dir);
+        let samples =
+            env.sample_img_dir().map_or_else(|| self.tree.root().join("sample_images"), Path::to_owned);
+        set.to("SAMPLE_IMG_DIR", samples);
+        set.to("PYTHON", place.python);
+        set.to("QEMU_PROG", place.emulator);
+        for kind in ToolKind::ALL.into_iter().filter(|kind| *kind != ToolKind::Qemu) {
+            set.to(kind.variable(), &env.tool(kind)?.program);
+        }
+        set.to("QEMU_OPTIONS", self.qemu_options(env, place.emulator));
+        let io = self.qemu_io_options(env);
+        let of_format = if place.format == "luks" { String::new() } else { format!(" -f {}", place.format) };
+        set.to("QEMU_IO_OPTIONS", format!("{io}{of_format}"));
+        set.to("QEMU_IO_OPTIONS_NO_FMT", io);
+        set.to("IMGFMT", place.format);
+        set.to("IMGPROTO", place.protocol);
+        set.to("IMGFMT_GENERIC", truth(self.tree.is_generic(place.format)));
+        set.to("IMGOPTSSYNTAX", truth(place.format == "luks"));
+        set.maybe("IMGKEYSECRET", (place.format == "luks").then_some(SECRET));
+        set.maybe("IMGOPTS", image_options(place.format, env.imgopts()));
+        set.to("AIOMODE", env.aiomode());
+        set.to("CACHEMODE", env.cachemode());
+        set.to("CACHEMODE_IS_DEFAULT", truth(env.cachemode_is_default()));
+        set.to("QEMU_DEFAULT_MACHINE", env.default_machine()?);
+        set.to("MALLOC_PERTURB_", self.malloc_perturb.to_string());
+        set.maybe("GDB_OPTIONS", env.gdb().get(1..).map(|options| options.join(" ")));
+        set.maybe("VALGRIND_QEMU", env.valgrind().then_some("y"));
+        set.maybe("PRINT_QEMU", env.print_qemu().then_some("y"));
+        if env.valgrind() {
+            // What stands in for QEMU starts it, and valgrind has to follow.
+            let mut options = self.valgrind_options.clone().unwrap_or_default();
+            options.push(" --trace-children=yes");
+            set.to("VALGRIND_OPTS", options);
+        }
+        // References hold messages in English; the tests themselves only see to LANG.
+        for name in ["LC_ALL", "LC_MESSAGES", "LANGUAGE"] {
+            set.maybe(name, None::<&str>);
+        }
+        Ok(set.0)
+    }
+
+    fn python_path(&self) -> OsString {
+        let own = [self.tree.root().to_owned(), self.tree.python_dir()].map(OsString::from);
+        let all: Vec<_> = own.into_iter().chain(self.python_path.clone()).collect();
+        all.join(OsStr::new(":"))
+    }
+
+    fn qemu_options(&self, env: &TestEnv, emulator: &Path) -> String {
+        let machine = self.tree.machine_for(&emulator.to_string_lossy());
+        let machine = machine.map(|machine| format!(" -machine {machine}")).unwrap_or_default();
+        format!("-nodefaults -display none -accel qtest{machine}{}", given(env, "QEMU_OPTIONS"))
+    }
+
+    fn qemu_io_options(&self, env: &TestEnv) -> String {
+        format!("--cache {} --aio {}{}", env.cachemode(), env.aiomode(), given(env, "QEMU_IO_OPTIONS"))
+    }
+}
+
+/// The words that the user adds to the options that are always there.
+fn given(env: &TestEnv, variable: &str) -> String {
+    let value = env.given().iter().find(|(name, _)| *name == variable);
+    value.map(|(_, value)| format!(" {}", value.to_string_lossy().trim())).unwrap_or_default()
+}
+
+fn image_options(format: &str, given: Option<&str>) -> Option<String> {
+    let usual = FORMAT_OPTIONS.iter().find(|(name, ..)| *name == format);
+    match (usual, given) {
+        (Some((_, mark, usual)), Some(given)) if !given.contains(mark) => Some(format!("{given},{usual}")),
+        (Some((_, _, usual)), None) => Some((*usual).to_owned()),
+        (_, given) => given.map(str::to_owned),
+    }
+}
+
+fn truth(value: bool) -> &'static str {
+    if value { "true" } else { "false" }
+}
+
+/// Not 0, which would switch it off, nor 255.
+fn random_byte() -> u8 {
+    // The standard library's hashers start from random keys.
+    let number = RandomState::new().build_hasher().finish() % 254;
+    u8::try_from(number).map_or(1, |number| number + 1)
+}
+
+struct Setter(Variables);
+
+impl Setter {
+    fn to(&mut self, name: &str, value: impl AsRef<OsStr>) {
+        self.maybe(name, Some(value));
+    }
+
+    fn maybe(&mut self, name: &str, value: Option<impl AsRef<OsStr>>) {
+        self.0.push((name.into(), value.map(|value| value.as_ref().to_owned())));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn some_formats_have_options_of_their_own() {
+        assert_eq!(image_options("raw", None), None);
+        assert_eq!(image_options("raw", Some("size=1")).as_deref(), Some("size=1"));
+        assert_eq!(image_options("luks", None).as_deref(), Some("iter-time=10"));
+        assert_eq!(image_options("luks", Some("a=b")).as_deref(), Some("a=b,iter-time=10"));
+        assert_eq!(image_options("vmdk", Some("zeroed_grain=off")).as_deref(), Some("zeroed_grain=off"));
+    }
+
+    #[test]
+    fn memory_is_never_filled_with_nothing() {
+        assert!((0..2000).map(|_| random_byte()).all(|byte| (1..=254).contains(&byte)));
+    }
+}

@@ -1,0 +1,88 @@
+//! From the command line to the exit status.
+
+use std::process::ExitCode;
+use std::sync::Arc;
+
+use super::emulator::Emulator;
+use super::environment::Surroundings;
+use super::runner::{Programs, Shared};
+use super::tree::Tree;
+use super::{listing, plan, python, supervisor};
+use crate::env::{Listing, TestEnv, ToolKind};
+use crate::error::{Error, Result};
+use crate::harness::{self, Args, Project};
+
+/// What to do when there is no suite.
+const HOW_TO_GET_ONE: &str = "\
+iotests: IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
+iotests: of a QEMU source tree of the same version as the binaries. To get one:
+iotests:   Debian, Ubuntu   apt-get source qemu
+iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests tells where it is
+iotests:   anywhere         git clone --depth 1 --branch v10.0.2 https://gitlab.com/qemu-project/qemu.git";
+
+/// Runs QEMU's own suite as the command line and the environment ask: the `main` of a test target
+/// without a harness of its own. `project` is where the target is built; its cases do not matter.
+pub fn main(project: Project) -> ExitCode {
+    if let Some(code) = supervisor::take_over() {
+        return code;
+    }
+    let args = match Args::from_process() {
+        Ok(args) => args,
+        Err(error) => return harness::refuse(&[error]),
+    };
+    let env = match TestEnv::from_process() {
+        Ok(env) => env.with_cache_dir(project.work_dir().join("probes")),
+        Err(errors) => return harness::refuse(&errors),
+    };
+    start(project, &args, env).unwrap_or_else(|errors| harness::refuse(&errors))
+}
+
+/// A suite's references are those of its own version of QEMU.
+fn warn_of_versions(tree: &Tree, env: &TestEnv) {
+    let (Some(suite), Ok(binaries)) = (tree.version(), env.caps().version(ToolKind::QemuImg)) else { return };
+    let series = |text: &str| text.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
+    if series(suite) != series(&binaries.to_string()) {
+        eprintln!(
+            "iotests: the suite is that of QEMU {suite}, but the binaries are {binaries}: expect output to differ"
+        );
+    }
+}
+
+fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
+    harness::none_of(harness::environment(&env))?;
+    let one = |error| vec![error];
+    let Some(suite) = env.suite() else {
+        eprintln!("{HOW_TO_GET_ONE}");
+        return harness::conclude(project, args, env, Vec::new()).map_err(one);
+    };
+    let tree = Tree::open(suite).map_err(one)?;
+    let work_dir = project.work_dir().join("upstream");
+    let surroundings = Surroundings::new(tree, &env, &work_dir);
+    let exact = args.exact_names();
+    let points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
+    if env.listing() == Some(Listing::Groups) {
+        print!("{}", listing::groups(&points));
+        return Ok(ExitCode::SUCCESS);
+    }
+    let programs = if args.libtest.list {
+        None
+    } else {
+        let ready = || {
+            harness::preflight(&env)?;
+            warn_of_versions(&surroundings.tree, &env);
+            let emulator = Emulator::prepare(&env, &work_dir)?;
+            Ok(Programs { emulator, python: python::find(&surroundings, &env, &work_dir)? })
+        };
+        match ready() {
+            Ok(programs) => Some(programs),
+            Err(error) => return Ok(harness::preflight_failed(args, &error)),
+        }
+    };
+    let shared = Arc::new(Shared { surroundings, programs, bless: env.bless() });
+    if env.listing() == Some(Listing::Environment) {
+        print!("{}", listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?);
+        return Ok(ExitCode::SUCCESS);
+    }
+    let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
+    harness::conclude(project, args, env, plans).map_err(one)
+}

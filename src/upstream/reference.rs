@@ -1,0 +1,93 @@
+//! Which file holds what a test must print.
+
+use std::path::{Path, PathBuf};
+
+use crate::error::Result;
+
+/// The reference that holds for a test, in `check`'s order: without a host cache, of the format, of
+/// the machine, of all. The error is the path that was looked for last.
+///
+/// # Errors
+/// When QEMU cannot be asked for its machine.
+pub(super) fn find(
+    test: &Path,
+    nocache: bool,
+    format: &str,
+    machine: impl FnOnce() -> Result<String>,
+) -> Result<std::result::Result<PathBuf, PathBuf>> {
+    let with = |ending: &str| PathBuf::from(format!("{}{ending}", test.display()));
+    if nocache {
+        let path = with(".out.nocache");
+        if path.is_file() {
+            return Ok(Ok(path));
+        }
+    }
+    let path = with(&format!(".out.{format}"));
+    if path.is_file() {
+        return Ok(Ok(path));
+    }
+    // Asking QEMU costs time, and hardly any test has such a reference.
+    if has_machine_reference(test) {
+        let path = with(&format!(".{}.out", machine()?));
+        if path.is_file() {
+            return Ok(Ok(path));
+        }
+    }
+    let path = with(".out");
+    Ok(if path.is_file() { Ok(path) } else { Err(path) })
+}
+
+/// Whether some reference may hold for a test, as far as can be told without asking QEMU.
+pub(super) fn may_exist(test: &Path, nocache: bool, format: &str) -> bool {
+    let is_file = |ending: &str| PathBuf::from(format!("{}{ending}", test.display())).is_file();
+    is_file(".out")
+        || is_file(&format!(".out.{format}"))
+        || (nocache && is_file(".out.nocache"))
+        || has_machine_reference(test)
+}
+
+fn has_machine_reference(test: &Path) -> bool {
+    let (Some(dir), Some(name)) = (test.parent(), test.file_name().and_then(|name| name.to_str())) else {
+        return false;
+    };
+    let prefix = format!("{name}.");
+    let Ok(entries) = std::fs::read_dir(dir) else { return false };
+    entries.flatten().any(|entry| {
+        let file = entry.file_name();
+        let middle = file.to_str().and_then(|file| file.strip_prefix(&prefix)?.strip_suffix(".out"));
+        middle.is_some_and(|middle| !middle.is_empty())
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_specific_reference_wins() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let test = dir.path().join("051");
+        let look = |nocache, format: &str| {
+            find(&test, nocache, format, || Ok("pc".to_owned()))
+                .expect("a look")
+                .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
+        };
+        assert_eq!(look(true, "raw"), Err(dir.path().join("051.out")));
+        assert!(!may_exist(&test, true, "raw"));
+        for name in ["051.out", "051.pc.out", "051.out.qcow2", "051.out.nocache"] {
+            std::fs::write(dir.path().join(name), "").expect("file");
+            assert_eq!(look(true, "qcow2").expect("a reference"), name);
+        }
+        assert_eq!(look(false, "qcow2").expect("a reference"), "051.out.qcow2");
+        assert_eq!(look(false, "raw").expect("a reference"), "051.pc.out");
+    }
+
+    #[test]
+    fn the_machine_is_asked_for_only_where_it_matters() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        std::fs::write(dir.path().join("051.out"), "").expect("file");
+        let found = find(&dir.path().join("051"), false, "raw", || panic!("asked for the machine"));
+        assert!(found.expect("a look").is_ok());
+        assert!(may_exist(&dir.path().join("051"), false, "raw"));
+    }
+}

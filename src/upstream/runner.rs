@@ -1,0 +1,196 @@
+//! Runs one test and judges it as `check` does.
+
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use nix::unistd::{AccessFlags, access};
+
+use super::compare;
+use super::emulator::Emulator;
+use super::environment::{Place, Surroundings};
+use super::plan::{self, Point};
+use super::supervisor::{self, End, Job, Report};
+use crate::context::Context;
+use crate::error::{Error, Result, SuiteFailure};
+use crate::process::Status;
+
+/// Lines of the output that a time-out shows.
+const TAIL: usize = 20;
+
+/// What the trials of a run share.
+#[derive(Debug)]
+pub(super) struct Shared {
+    /// The suite, and what its tests are told.
+    pub(super) surroundings: Surroundings,
+    /// What is run as QEMU and as Python; nothing when trials are only listed.
+    pub(super) programs: Option<Programs>,
+    /// Whether a reference is to be written where the output differs.
+    pub(super) bless: bool,
+}
+
+/// What runs besides the tests themselves.
+#[derive(Clone, Debug)]
+pub(super) struct Programs {
+    /// QEMU, or what stands in for it.
+    pub(super) emulator: Emulator,
+    /// The interpreter.
+    pub(super) python: PathBuf,
+}
+
+/// Runs the test. `Ok` means that it passed.
+pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
+    let programs = shared.programs()?;
+    let env = ctx.env();
+    let reference = match plan::find_reference(point, env)? {
+        Ok(reference) => reference,
+        Err(_) => return Err(Error::Skip(plan::no_reference(point))),
+    };
+    let expected = fs::read(&reference).map_err(Error::io(format!("read {}", reference.display())))?;
+    let test = &point.test;
+    access(&test.path, AccessFlags::X_OK)
+        .map_err(Error::os(format!("execute {} (is it executable?)", test.path.display())))?;
+    let (dir, sock_dir) = (ctx.scratch().dir(), ctx.scratch().sock_dir()?);
+    let place = programs.place(point, &expected, dir, sock_dir);
+    let base = test.base_name();
+    let output = dir.join(format!("{base}.out.bad"));
+    let interpreter = test.source.python.then(|| programs.python.clone().into_os_string());
+    let argv: Vec<OsString> = interpreter.into_iter().chain([test.path.clone().into_os_string()]).collect();
+    let job = Job {
+        argv,
+        env: shared.surroundings.variables(env, &place)?,
+        dir: test.path.parent().unwrap_or(shared.surroundings.tree.root()).to_owned(),
+        output: output.clone(),
+        limit: ctx.deadline().remaining(),
+    };
+    let report = supervisor::run(&job)?;
+    tell_of_leftovers(point, &report);
+    let actual = fs::read(&output).map_err(Error::io(format!("read {}", output.display())))?;
+    let differs = || {
+        let readable = |bytes: &[u8]| compare::readable(bytes);
+        (!compare::same(&expected, &actual))
+            .then(|| (reference.clone(), readable(&expected), readable(&actual)))
+    };
+    let problem = problem(&report, &job, &actual);
+    if let Some((text, is_error)) = problem {
+        if test.source.steps_clock && !programs.emulator.has_qtest() && !is_error {
+            return Err(Error::Skip(format!(
+                "needs QEMU's qtest accelerator: it steps the virtual clock, and failed without ({text})"
+            )));
+        }
+        return failed(Some(format!("{text}\n{}", shared.hint())), is_error, differs());
+    }
+    if let Some(reason) = read_note(&dir.join(format!("{base}.notrun"))) {
+        return Err(Error::Skip(reason));
+    }
+    if let Some(parts) = read_note(&dir.join(format!("{base}.casenotrun"))) {
+        for line in parts.lines().filter(|line| !line.trim().is_empty()) {
+            ctx.note_not_run(line.trim().trim_start_matches("[case not run]").trim().to_owned());
+        }
+    }
+    let Some(mismatch) = differs() else { return Ok(()) };
+    if shared.bless {
+        return bless(point, &reference, &actual);
+    }
+    if test.source.steps_clock && !programs.emulator.has_qtest() {
+        return Err(Error::Skip(
+            "needs QEMU's qtest accelerator: it steps the virtual clock, and its output differed without"
+                .to_owned(),
+        ));
+    }
+    failed(None, false, Some(mismatch))
+}
+
+impl Programs {
+    /// What a test is told, besides what all are told.
+    pub(super) fn place<'a>(
+        &'a self,
+        point: &'a Point,
+        reference: &[u8],
+        test_dir: &'a Path,
+        sock_dir: &'a Path,
+    ) -> Place<'a> {
+        Place {
+            format: &point.format,
+            protocol: &point.protocol,
+            emulator: self.emulator.program(shows_clock(reference)),
+            test_dir,
+            sock_dir,
+            python: &self.python,
+        }
+    }
+}
+
+impl Shared {
+    /// What runs besides the tests themselves.
+    pub(super) fn programs(&self) -> Result<&Programs> {
+        let missing = || Error::Setup("trials that are listed cannot be run".to_owned());
+        self.programs.as_ref().ok_or_else(missing)
+    }
+
+    /// What was chosen by chance, and is needed to do the same again.
+    fn hint(&self) -> String {
+        format!("memory was filled with MALLOC_PERTURB_={}", self.surroundings.malloc_perturb)
+    }
+}
+
+fn failed(problem: Option<String>, is_error: bool, output: Option<(PathBuf, String, String)>) -> Result<()> {
+    Err(Error::Suite(Box::new(SuiteFailure { problem, is_error, output })))
+}
+
+/// Whether the virtual clock can be seen in what a test prints: it is a column of snapshot lists.
+fn shows_clock(reference: &[u8]) -> bool {
+    let lists = |name: &[u8]| reference.windows(name.len()).any(|window| window == name);
+    lists(b"VM CLOCK") || lists(b"VM_CLOCK")
+}
+
+/// How the test ended, if that alone is a failure, and whether it is an error.
+fn problem(report: &Report, job: &Job, actual: &[u8]) -> Option<(String, bool)> {
+    match &report.end {
+        End::Exited(0) => None,
+        End::Exited(status) => Some((format!("the test ended with {}", Status::Exited(*status)), false)),
+        End::Signalled(signal) => {
+            Some((format!("the test was killed by {}", Status::Signalled(*signal)), true))
+        }
+        End::TimedOut(alive) => Some((
+            format!(
+                "timed out after {:.1} s; these processes were running, and were killed:\n{}\nlast lines of its output:\n{}",
+                job.limit.unwrap_or_default().as_secs_f64(),
+                indented(&alive.join("\n")),
+                indented(&tail(&compare::readable(actual))),
+            ),
+            true,
+        )),
+        End::NotStarted(error) => Some((format!("the test could not be started: {error}"), true)),
+    }
+}
+
+fn tell_of_leftovers(point: &Point, report: &Report) {
+    for process in &report.left_behind {
+        eprintln!("iotests: {} left a process behind, which was killed: {process}", point.name());
+    }
+    for process in &report.unkillable {
+        eprintln!("iotests: {} left a process behind, which would not die: {process}", point.name());
+    }
+}
+
+/// What a test wrote to tell that it, or a part of it, was not run.
+fn read_note(path: &Path) -> Option<String> {
+    let text = fs::read(path).ok()?;
+    Some(compare::readable(&text).trim().to_owned())
+}
+
+fn bless(point: &Point, reference: &Path, actual: &[u8]) -> Result<()> {
+    fs::write(reference, actual).map_err(Error::io(format!("write {}", reference.display())))?;
+    eprintln!("blessed {} ({})", reference.display(), point.name());
+    Ok(())
+}
+
+fn tail(text: &str) -> String {
+    let lines: Vec<_> = text.lines().collect();
+    lines[lines.len().saturating_sub(TAIL)..].join("\n")
+}
+
+fn indented(text: &str) -> String {
+    text.lines().map(|line| format!("    {line}")).collect::<Vec<_>>().join("\n")
+}

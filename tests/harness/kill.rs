@@ -1,0 +1,138 @@
+//! Runs that are stopped in the middle: nothing stays behind.
+
+use std::io::{BufRead, BufReader};
+use std::os::unix::process::ExitStatusExt;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use iotests::process::{Deadline, Signal};
+use nix::sys::signal::kill;
+use nix::unistd::Pid;
+use rustix::process::{PidfdFlags, pidfd_open};
+use std::os::fd::AsFd;
+
+use crate::project::Project;
+
+/// A run in the middle of things, and what it has started and made.
+struct Busy {
+    run: Child,
+    children: Vec<i32>,
+    socket: PathBuf,
+    scratch: PathBuf,
+}
+
+impl Busy {
+    /// Starts a trial and waits until all it wants is there.
+    fn start(project: &Project, trial: &str) -> Self {
+        Self::of(&mut project.command(["--exact", trial]))
+    }
+
+    fn of(command: &mut Command) -> Self {
+        let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let stderr = BufReader::new(run.stderr.take().unwrap());
+        let line = stderr.lines().map(Result::unwrap).find(|line| line.starts_with("busy ")).unwrap();
+        let words: Vec<_> = line.split(' ').collect();
+        let [_, server, vm, socket, scratch] = words[..] else { panic!("{line}") };
+        let children = [server, vm].map(|pid| pid.parse().unwrap()).to_vec();
+        Self { run, children, socket: socket.into(), scratch: scratch.into() }
+    }
+
+    fn stop(&mut self, signal: Signal) -> ExitStatus {
+        kill(Pid::from_raw(self.run.id().cast_signed()), signal).unwrap();
+        self.run.wait().unwrap()
+    }
+
+    fn children_are_gone(&self) -> bool {
+        self.children.iter().all(|pid| gone(*pid))
+    }
+}
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        let _ = self.run.kill();
+        let _ = self.run.wait();
+    }
+}
+
+/// Whether a process ends within the time that the kernel may need for it.
+fn gone(pid: i32) -> bool {
+    let Ok(pidfd) = pidfd_open(rustix::process::Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else {
+        return true;
+    };
+    let [ended] = Deadline::after(Duration::from_secs(10)).wait_readable([pidfd.as_fd()]).unwrap();
+    ended
+}
+
+/// The directories of runs in `dir`.
+fn runs(dir: &Path) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
+    entries.filter(|path| path.file_name().unwrap().to_str().unwrap().contains("iotests-run-")).collect()
+}
+
+#[test]
+fn a_signal_takes_everything_along() {
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        let project = Project::new();
+        let mut busy = Busy::start(&project, "running/busy::raw");
+        assert!(busy.socket.exists());
+        assert!(busy.scratch.exists());
+        let status = busy.stop(signal);
+        assert_eq!(status.signal(), Some(signal as i32));
+        assert!(busy.children_are_gone(), "{signal}");
+        assert!(!busy.socket.exists(), "{signal}");
+        assert!(runs(&project.scratch()).is_empty(), "{signal}");
+        assert!(runs(project.root()).is_empty(), "{signal}");
+    }
+}
+
+#[test]
+fn a_run_that_was_killed_is_swept_by_the_next_and_a_live_one_is_not() {
+    let project = Project::new();
+    let mut live = Busy::start(&project, "running/busy::raw");
+    let mut dead = Busy::start(&project, "running/busy::raw");
+    assert_eq!(dead.stop(Signal::SIGKILL).signal(), Some(9));
+    assert!(dead.children_are_gone());
+    assert!(dead.scratch.exists(), "nobody was left to remove it");
+    assert_eq!(runs(&project.scratch()).len(), 2);
+
+    let next = project.run(&["image/1M::qcow2"]);
+    assert!(next.status.success(), "{}", next.stdout);
+    assert!(!dead.scratch.exists());
+    assert!(!dead.socket.exists());
+    assert!(live.scratch.exists());
+    assert!(live.socket.exists());
+    assert_eq!(live.run.try_wait().unwrap(), None);
+    assert_eq!(runs(&project.scratch()).len(), 1);
+    assert_eq!(runs(project.root()).len(), 1);
+
+    live.stop(Signal::SIGTERM);
+    assert!(live.children_are_gone());
+    assert!(runs(&project.scratch()).is_empty());
+}
+
+#[test]
+fn a_panic_in_the_middle_of_things_leaves_no_process_and_no_socket() {
+    let project = Project::new();
+    let mut busy = Busy::start(&project, "running/panics_while_busy::raw");
+    assert_eq!(busy.run.wait().unwrap().code(), Some(101));
+    assert!(busy.children_are_gone());
+    assert!(!busy.socket.exists());
+    assert!(runs(&project.scratch()).is_empty());
+    let kept = project.scratch().join("failed/running/panics_while_busy.raw");
+    assert!(kept.exists(), "what it left is there to be looked at");
+}
+
+#[test]
+fn a_signal_that_was_ignored_stays_so() {
+    let project = Project::new();
+    let command = project.command(["--exact", "running/busy::raw"]);
+    // As nohup does.
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' HUP; exec \"$0\" \"$@\""]).arg(command.get_program()).args(command.get_args());
+    shell.env_clear().envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut busy = Busy::of(shell.current_dir(project.root()));
+    kill(Pid::from_raw(busy.run.id().cast_signed()), Signal::SIGHUP).unwrap();
+    assert_eq!(busy.stop(Signal::SIGTERM).signal(), Some(Signal::SIGTERM as i32));
+    assert!(busy.children_are_gone());
+}

@@ -1,0 +1,79 @@
+//! How trials end, and what is told about it.
+
+use crate::project::Project;
+
+#[test]
+fn each_outcome_is_told() {
+    let project = Project::new();
+    let ran = project.run(&["outcome/"]);
+    assert_eq!(ran.status.code(), Some(101));
+    ran.matches("outcomes");
+}
+
+#[test]
+fn a_failure_keeps_its_files_until_the_trial_passes() {
+    let project = Project::new();
+    let kept = project.scratch().join("failed/outcome/all_at_once.raw");
+    for _ in 0..2 {
+        project.run(&["outcome/all_at_once"]);
+        assert_eq!(
+            std::fs::read_to_string(kept.join("actual.out")).unwrap(),
+            "first line\na line of its own  \n"
+        );
+        let logs = std::fs::read_dir(&kept).unwrap();
+        let logs =
+            logs.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "log"));
+        assert_eq!(logs.count(), 1, "those of an earlier run are gone");
+    }
+    let missing = project.scratch().join("failed/references/missing.raw");
+    project.run(&["references/missing"]);
+    assert!(missing.exists());
+    std::fs::write(project.reference("references/missing.out"), "nobody wrote this down").unwrap();
+    assert!(project.run(&["references/missing"]).status.success());
+    assert!(!missing.exists());
+    assert!(kept.exists());
+}
+
+#[test]
+fn a_passed_trial_leaves_nothing_unless_asked_to() {
+    let project = Project::new();
+    let left = |variables: &[(&str, &str)]| {
+        let ran = project.run_with(&["image/1M::qcow2"], variables);
+        assert_eq!(ran.results(), ["nested/deeper/matrix/image/1M::qcow2: ok"], "{}", ran.stdout);
+        let mut left: Vec<_> =
+            std::fs::read_dir(project.scratch()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        left.sort();
+        left
+    };
+    assert_eq!(left(&[]), ["history.json", "history.lock"]);
+    assert_eq!(left(&[("IOTESTS_KEEP", "1")]), ["history.json", "history.lock", "kept"]);
+    let kept = project.scratch().join("kept/nested/deeper/matrix/image/1M.qcow2");
+    assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
+}
+
+#[test]
+fn time_is_limited_whatever_the_case_does() {
+    let project = Project::new();
+    let ran = project.run(&["time/"]);
+    assert_eq!(ran.status.code(), Some(101));
+    ran.matches("time");
+}
+
+#[test]
+fn the_backtrace_of_a_panic_is_that_of_the_case() {
+    let project = Project::new();
+    let ran = project.run_with(&["--exact", "outcome/panics::raw"], &[("RUST_BACKTRACE", "1")]);
+    assert!(ran.stdout.contains("cases/outcome.rs:11: panicked: at the disco\n"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("case_outcome::suite"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("panicking"), "{}", ran.stdout);
+    assert!(!ran.stdout.contains("harness::trial"), "{}", ran.stdout);
+}
+
+#[test]
+fn colours_are_for_terminals() {
+    let project = Project::new();
+    let escapes = |args: &[&str]| project.run(args).stdout.matches("\u{1b}[31m-").count();
+    assert_eq!(escapes(&["references/differs"]), 0);
+    assert_eq!(escapes(&["references/differs", "--color=always"]), 1);
+    assert_eq!(escapes(&["references/differs", "--color=never"]), 0);
+}

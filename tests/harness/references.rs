@@ -1,0 +1,108 @@
+//! References: compared, missing, stale, and written anew.
+
+use std::fs;
+
+use crate::project::Project;
+
+#[test]
+fn each_way_to_disagree_is_told() {
+    let project = Project::new();
+    let ran = project.run(&["references/"]);
+    assert_eq!(ran.status.code(), Some(101));
+    ran.matches("references");
+}
+
+#[test]
+fn blessing_writes_the_reference_that_is_there_and_passes() {
+    let project = Project::new();
+    fs::write(project.reference("references/varies.qcow2.out"), "").unwrap();
+    let names = ["references/differs", "references/missing", "references/varies", "references/same"];
+    let ran = project.run_with(&names, &[("IOTESTS_BLESS", "1")]);
+    assert!(ran.status.success(), "{}", ran.stdout);
+    ran.matches("bless");
+    let read = |name| fs::read_to_string(project.reference(name)).unwrap();
+    assert_eq!(read("references/differs.out"), "one\ntwo\t \n3\nfour\n");
+    assert_eq!(read("references/missing.out"), "nobody wrote this down\n");
+    assert_eq!(read("references/varies.qcow2.out"), "format qcow2\n");
+    assert_eq!(read("references/varies.out"), "format raw\n");
+    assert_eq!(read("references/same.out"), "as it was\n  indented\n", "what says the same is left alone");
+    assert!(project.run(&names).status.success());
+}
+
+#[test]
+fn nothing_that_went_wrong_is_blessed() {
+    let project = Project::new();
+    let before = fs::read_to_string(project.reference("outcome/all_at_once.out")).unwrap();
+    let names = [
+        "references/broken_off",
+        "outcome/all_at_once",
+        "outcome/panics",
+        "references/unexpected",
+        "time/loops",
+    ];
+    let ran = project.run_with(&names, &[("IOTESTS_BLESS", "1")]);
+    assert_eq!(ran.status.code(), Some(101));
+    assert_eq!(ran.results().iter().filter(|line| line.ends_with("FAILED")).count(), names.len());
+    // Of the one that logged nothing there is nothing to write.
+    assert_eq!(ran.stdout.matches("not blessed: only a trial that runs to its end").count(), names.len() - 1);
+    assert_eq!(fs::read_to_string(project.reference("outcome/all_at_once.out")).unwrap(), before);
+    assert_eq!(
+        fs::read_to_string(project.reference("references/broken_off.out")).unwrap(),
+        "so far\nand further\n"
+    );
+}
+
+#[test]
+fn two_trials_do_not_bless_one_reference_differently() {
+    let project = Project::new();
+    fs::remove_file(project.reference("references/varies.qcow2.out")).unwrap();
+    fs::remove_file(project.reference("references/varies.out")).unwrap();
+    let ran = project.run_with(&["references/varies"], &[("IOTESTS_BLESS", "1")]);
+    assert_eq!(ran.results(), ["references/varies::raw: ok", "references/varies::qcow2: FAILED"]);
+    assert!(ran.stdout.contains("was just written for references/varies::raw"), "{}", ran.stdout);
+    assert_eq!(fs::read_to_string(project.reference("references/varies.out")).unwrap(), "format raw\n");
+}
+
+#[test]
+fn nothing_is_blessed_where_nobody_reads_it() {
+    let project = Project::new();
+    let ran = project.run_with(&["references/missing"], &[("IOTESTS_BLESS", "1"), ("CI", "true")]);
+    assert_eq!(ran.status.code(), Some(2));
+    ran.matches("bless_in_ci");
+    assert!(!project.reference("references/missing.out").exists());
+}
+
+#[test]
+fn a_reference_may_hold_for_some_versions_only() {
+    let project = Project::new();
+    fs::write(project.reference("references/same@<6.0.out"), "of old\n").unwrap();
+    fs::write(project.reference("references/same.out"), "of no version\n").unwrap();
+    assert_eq!(project.run(&["references/same"]).results(), ["references/same::raw: FAILED"]);
+    fs::write(project.reference("references/same@>=6.0.out"), "as it was\n  indented\n").unwrap();
+    assert_eq!(project.run(&["references/same"]).results(), ["references/same::raw: ok"]);
+}
+
+#[test]
+fn without_a_cache_another_reference_may_hold() {
+    let project = Project::new();
+    fs::write(project.reference("references/same.nocache.out"), "uncached\n").unwrap();
+    let none = [("CACHEMODE", "none")];
+    assert_eq!(project.run_with(&["references/same"], &none).results(), ["references/same::raw: FAILED"]);
+    assert_eq!(project.run(&["references/same"]).results(), ["references/same::raw: ok"]);
+}
+
+#[test]
+fn a_stale_reference_is_a_mistake() {
+    let project = Project::new();
+    for name in [
+        "references/gone.out",
+        "references/same.qcow2.out",
+        "references/varies.qcwo2.out",
+        "references/same@8.out",
+    ] {
+        fs::write(project.reference(name), "what was said once\n").unwrap();
+    }
+    let ran = project.run(&["outcome/passes"]);
+    assert_eq!(ran.status.code(), Some(2));
+    ran.matches("stale");
+}

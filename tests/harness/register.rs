@@ -1,0 +1,141 @@
+//! Registering case files at build time.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+use crate::project::{build_offline, sources};
+
+/// Builds a project of these case files, under a name that no other test's has, for it would take that
+/// one's place. Returns its test target, if it could be built, and what cargo said.
+fn build(name: &str, cases: &[(&str, &str)]) -> (Option<PathBuf>, String) {
+    let dir = tempfile::tempdir().unwrap();
+    write_project(dir.path(), name, cases);
+    let Built { executable, said, .. } = build_in(dir.path());
+    (executable, said)
+}
+
+fn write_project(dir: &Path, name: &str, cases: &[(&str, &str)]) {
+    let write = |name: &str, text: &str| write(dir, name, text);
+    let manifest = fs::read_to_string(sources().join("Cargo.toml")).unwrap();
+    let manifest = manifest.replace("name = \"downstream\"", &format!("name = \"{name}\""));
+    write("Cargo.toml", &manifest.replace("../..", env!("CARGO_MANIFEST_DIR")));
+    for name in ["build.rs", "src/lib.rs", "cases/main.rs"] {
+        write(name, &fs::read_to_string(sources().join(name)).unwrap());
+    }
+    for (name, text) in cases {
+        write(name, text);
+    }
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// What came of a build.
+struct Built {
+    /// The test target, if there is one.
+    executable: Option<PathBuf>,
+    /// What cargo said.
+    said: String,
+    /// What was compiled or run anew.
+    anew: Vec<String>,
+}
+
+fn build_in(dir: &Path) -> Built {
+    let output = build_offline(dir);
+    let messages = String::from_utf8(output.stdout).unwrap();
+    let messages: Vec<Value> = messages.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let text: String =
+        messages.iter().filter_map(|message| message["message"]["rendered"].as_str()).collect();
+    let executable = messages.iter().find_map(|message| message["executable"].as_str()).map(PathBuf::from);
+    let stale = messages.iter().filter(|message| message["fresh"] == false);
+    let anew = stale.map(|message| message["target"]["name"].as_str().unwrap().to_owned()).collect();
+    Built { executable, said: text + &String::from_utf8(output.stderr).unwrap(), anew }
+}
+
+#[test]
+fn scripts_and_references_compile_nothing_and_a_new_case_file_is_built_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
+    write_project(
+        dir.path(),
+        "editing",
+        &[("cases/first.rs", case), ("cases/topic/script.case", "log one\n")],
+    );
+    let built = build_in(dir.path());
+    let run = |args: &[&str]| {
+        let binary = built.executable.as_ref().expect(&built.said);
+        let output = Command::new(binary).args(args).env("CARGO_MANIFEST_DIR", dir.path()).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    assert!(run(&["--list"]).1.contains("topic/script::raw: test"), "{:?}", run(&["--list"]));
+
+    write(dir.path(), "cases/topic/script.case", "log two\n");
+    write(dir.path(), "cases/topic/new.case", "log new\n");
+    write(dir.path(), "reference/topic/script.out", "two\n");
+    assert_eq!(build_in(dir.path()).anew, Vec::<String>::new());
+    assert!(run(&["--list"]).1.contains("topic/new::raw: test"));
+
+    write(dir.path(), "cases/topic/second.rs", case);
+    assert_eq!(build_in(dir.path()).anew, Vec::<String>::new());
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("cases/topic/second.rs is new: run this again, and it is built in"), "{said}");
+    let again = build_in(dir.path());
+    assert!(again.anew.contains(&"iotests".to_owned()), "{:?}", again.anew);
+    assert!(run(&["--list"]).1.contains("topic/second/one::raw: test"), "{:?}", run(&["--list"]));
+    assert_eq!(build_in(dir.path()).anew, Vec::<String>::new());
+}
+
+#[test]
+fn a_file_without_a_suite_is_an_error_that_names_it() {
+    let (built, said) = build(
+        "no-suite",
+        &[("cases/deep/down/helper.rs", "//! Nothing here.\n// pub fn suite(s: &mut Suite)\n")],
+    );
+    assert_eq!(built, None);
+    assert!(said.contains("error: cases/deep/down/helper.rs declares no suite: add `pub fn suite"), "{said}");
+}
+
+#[test]
+fn files_whose_names_are_alike_live_together() {
+    let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
+    let files = ["cases/a-b.rs", "cases/a_b.rs", "cases/a/b.rs", "cases/type.rs", "cases/Upper.rs"];
+    let (built, said) = build("alike", &files.map(|file| (file, case)));
+    assert!(built.is_some(), "{said}");
+    assert!(!said.contains("warning"), "{said}");
+}
+
+#[test]
+fn names_that_would_not_do_in_trial_names_are_refused() {
+    let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
+    let (built, said) = build("bad-names", &[("cases/two words.rs", case), ("cases/dotted.raw.rs", case)]);
+    // The root is the one it was built in.
+    let ran = Command::new(built.expect(&said)).env_remove("CARGO_MANIFEST_DIR").output().unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    for file in ["two words", "dotted.raw"] {
+        assert!(said.contains(&format!("cases/{file}.rs: expected letters, digits, _ and - only")), "{said}");
+    }
+}
+
+#[test]
+fn a_project_without_cases_says_so() {
+    let (built, said) = build("no-cases", &[]);
+    // The root is the one it was built in.
+    let ran = Command::new(built.expect(&said)).env_remove("CARGO_MANIFEST_DIR").output().unwrap();
+    assert_eq!(ran.status.code(), Some(2));
+    let said = String::from_utf8(ran.stderr).unwrap();
+    assert!(
+        said.contains("no case files below ") && said.contains("add one, such as cases/first.rs"),
+        "{said}"
+    );
+}

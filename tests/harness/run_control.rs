@@ -1,0 +1,96 @@
+//! Which trials run, in which order, and when the run ends early.
+
+use std::fs;
+
+use crate::project::Project;
+
+#[test]
+fn groups_select() {
+    let project = Project::new();
+    let count = |groups: &str| {
+        let ran = project.run_with(&["--list"], &[("IOTESTS_GROUPS", groups)]);
+        assert!(ran.status.success(), "{}", ran.stderr);
+        ran.stdout.lines().count()
+    };
+    assert_eq!(count("rw"), 6);
+    assert_eq!(count("plain"), 2);
+    assert_eq!(count("rw,!plain"), 4);
+    assert_eq!(count("quick"), 13 + 6);
+    assert_eq!(count("!quick,!slow"), count("!slow") - count("quick"));
+}
+
+#[test]
+fn groups_are_listed_by_file() {
+    let project = Project::new();
+    let ran = project.run_with(&[], &[("IOTESTS_LIST", "groups")]);
+    assert!(ran.status.success());
+    assert_eq!(
+        ran.stdout,
+        "cases/mistakes.rs\n\
+         cases/nested/deeper/matrix.rs # group: plain quick rw\n\
+         cases/outcome.rs # group: quick\n\
+         cases/references.rs\n\
+         cases/running.rs\n\
+         cases/time.rs # group: slow\n"
+    );
+}
+
+#[test]
+fn what_failed_runs_again() {
+    let project = Project::new();
+    let failed = [("IOTESTS_RERUN", "failed")];
+    project.run(&["references/"]);
+    let again = project.run_with(&[], &failed);
+    assert_eq!(
+        again.results(),
+        ["differs", "missing", "unexpected", "broken_off"]
+            .map(|name| format!("references/{name}::raw: FAILED"))
+    );
+    project.run_with(&["references/"], &[("IOTESTS_BLESS", "1")]);
+    let again = project.run_with(&[], &failed);
+    assert_eq!(
+        again.results(),
+        ["unexpected", "broken_off"].map(|name| format!("references/{name}::raw: FAILED"))
+    );
+}
+
+#[test]
+fn the_first_failure_may_end_the_run() {
+    let project = Project::new();
+    let ran = project.run_with(&["references/"], &[("IOTESTS_FAIL_FAST", "1")]);
+    assert_eq!(ran.status.code(), Some(101));
+    let results = ran.results();
+    assert_eq!(results[..2], ["references/same::raw: ok", "references/differs::raw: FAILED"]);
+    let why = "ignored (not run, for references/differs::raw failed before and IOTESTS_FAIL_FAST is set)";
+    assert!(results[2..].iter().all(|line| line.ends_with(why)), "{results:?}");
+    assert_eq!(results.len(), 9);
+}
+
+#[test]
+fn each_run_adds_to_the_history() {
+    let project = Project::new();
+    let history = || -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(project.scratch().join("history.json")).unwrap()).unwrap()
+    };
+    project.run(&["references/differs", "outcome/skips::"]);
+    assert_eq!(history()["references/differs::raw"]["failed"], true);
+    assert!(history()["references/differs::raw"]["seconds"].is_f64());
+    project.run(&["--exact", "references/same::raw"]);
+    assert_eq!(history()["references/same::raw"]["failed"], false);
+    let names: Vec<_> = history().as_object().unwrap().keys().cloned().collect();
+    assert_eq!(names, ["references/differs::raw", "references/same::raw"], "what was skipped took no time");
+}
+
+#[test]
+fn a_serial_resource_is_held_across_processes() {
+    let project = Project::new();
+    let start = || {
+        let mut command = project.command(["running/alone", "--test-threads=2"]);
+        command.env("DOWNSTREAM_ALONE", project.root()).stdout(std::process::Stdio::piped()).spawn().unwrap()
+    };
+    for run in [start(), start(), start()] {
+        let output = run.wait_with_output().unwrap();
+        let text = String::from_utf8(output.stdout).unwrap();
+        assert!(text.contains("2 passed; 0 failed; 0 ignored"), "{text}");
+    }
+}

@@ -1,0 +1,44 @@
+//! References are written anew, by those who ask for it and only after a whole run of a test.
+
+use std::fs;
+
+use crate::suite::Suite;
+
+#[test]
+fn blessing_writes_the_reference_that_was_compared() {
+    let suite = Suite::new();
+    let ran = suite.run(&["--exact", "009::raw", "002::raw"], &[("IOTESTS_BLESS", "1")]);
+    assert_eq!(ran.results(), ["009::raw: ok", "002::raw: ok"], "{}", ran.stdout);
+    ran.notes("blessed ").notes("002.out (002::raw)");
+    assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthis of raw\n");
+    assert_eq!(fs::read(suite.file("009.out")).unwrap(), b"caf\xe9\n");
+    assert_eq!(suite.run(&["--exact", "002::raw"], &[]).results(), ["002::raw: ok"]);
+}
+
+#[test]
+fn the_variable_of_check_blesses_too() {
+    let suite = Suite::new();
+    fs::write(suite.file("019.out.raw"), "outdated\n").unwrap();
+    let ran = suite.run(&["--exact", "019::raw"], &[("QEMU_IOTESTS_REGEN", "1")]);
+    assert_eq!(ran.results(), ["019::raw: ok"], "{}", ran.stdout);
+    let written = fs::read_to_string(suite.file("019.out.raw")).unwrap();
+    assert!(written.starts_with("AIOMODE=threads\n"), "{written}");
+}
+
+#[test]
+fn a_test_that_failed_otherwise_is_not_blessed() {
+    let suite = Suite::new();
+    fs::write(suite.file("003.out"), "outdated\n").unwrap();
+    let ran = suite.run(&["--exact", "003::raw"], &[("IOTESTS_BLESS", "1")]);
+    assert_eq!(ran.results(), ["003::raw: FAILED"]);
+    assert_eq!(fs::read(suite.file("003.out")).unwrap(), b"outdated\n");
+}
+
+#[test]
+fn nothing_is_blessed_in_continuous_integration() {
+    let suite = Suite::new();
+    let ran = suite.run(&["--exact", "002::raw"], &[("IOTESTS_BLESS", "1"), ("CI", "true")]);
+    assert!(!ran.status.success());
+    ran.notes("CI");
+    assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthat\n");
+}

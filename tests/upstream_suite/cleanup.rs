@@ -1,0 +1,121 @@
+//! Nothing that a test starts gets away.
+
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use iotests::process::Deadline;
+use nix::libc::O_NONBLOCK;
+use nix::sys::signal::{Signal, kill};
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
+use rustix::process::{PidfdFlags, pidfd_open};
+
+use crate::suite::Suite;
+
+/// How long a run gets for anything that is waited for.
+const LIMIT: Duration = Duration::from_secs(60);
+
+/// A pipe through which the tests that have daemons tell their process ids.
+struct Told {
+    path: PathBuf,
+    pipe: File,
+}
+
+impl Told {
+    fn new(suite: &Suite) -> Self {
+        let path = suite.root().join("told");
+        mkfifo(&path, Mode::from_bits_truncate(0o600)).unwrap();
+        // Both ends: so opening does not wait for the other, and reading never ends early.
+        let pipe = File::options().read(true).write(true).custom_flags(O_NONBLOCK).open(&path).unwrap();
+        Self { path, pipe }
+    }
+
+    /// Waits for a line of ids and makes each a descriptor that tells the end of its process.
+    fn processes(&mut self) -> Vec<OwnedFd> {
+        let mut line = Vec::new();
+        let deadline = Deadline::after(LIMIT);
+        while !line.ends_with(b"\n") {
+            let [readable] = deadline.wait_readable([self.pipe.as_fd()]).unwrap();
+            assert!(readable, "the test told nothing");
+            let mut buffer = [0; 64];
+            let count = self.pipe.read(&mut buffer).unwrap();
+            line.extend_from_slice(&buffer[..count]);
+        }
+        let line = String::from_utf8(line).unwrap();
+        let open = |word: &str| {
+            let pid = rustix::process::Pid::from_raw(word.parse().unwrap()).unwrap();
+            pidfd_open(pid, PidfdFlags::empty()).unwrap()
+        };
+        line.split_whitespace().map(open).collect()
+    }
+}
+
+#[track_caller]
+fn end(processes: &[OwnedFd]) {
+    for process in processes {
+        let [ended] = Deadline::after(LIMIT).wait_readable([process.as_fd()]).unwrap();
+        assert!(ended, "a process lives on");
+    }
+}
+
+#[test]
+fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
+    let suite = Suite::new();
+    // What is found out about the programs once is not subject to the short time below.
+    suite.run(&["--exact", "001::raw"], &[]);
+    // Ten minutes, shortened to three seconds.
+    let ran = suite.run(&["--exact", "006::raw"], &[("IOTESTS_TIMEOUT_SCALE", "0.005")]);
+    assert_eq!(ran.results(), ["006::raw: FAILED"]);
+    ran.says("timed out after 3.0 s").says("before the wait").says("sleep 1000").says("daemon.pid");
+    let kept = suite.scratch().join("failed/006.raw/daemon.pid");
+    let daemon: i32 = std::fs::read_to_string(kept).unwrap().trim().parse().unwrap();
+    assert!(kill(Pid::from_raw(daemon), None).is_err(), "the daemon lives on");
+}
+
+#[test]
+fn a_process_left_behind_is_named_and_killed() {
+    let suite = Suite::new();
+    let mut told = Told::new(&suite);
+    let mut run = suite.command(["--exact", "007::raw"]);
+    let run = run.env("TELL", &told.path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let daemon = told.processes();
+    let output = run.wait_with_output().unwrap();
+    end(&daemon);
+    assert!(output.status.success());
+    let stderr = String::from_utf8(output.stderr).unwrap();
+    assert!(stderr.contains("007::raw left a process behind"), "{stderr}");
+    assert!(stderr.contains("sleep 1000"), "{stderr}");
+}
+
+/// Stops a run while a test hangs in it.
+fn stopped_by(signal: Signal, suite: &Suite) {
+    let mut told = Told::new(suite);
+    let mut command: Command = suite.command(["--exact", "006::raw"]);
+    let mut run = command.env("TELL", &told.path).stdout(Stdio::null()).spawn().unwrap();
+    let processes = told.processes();
+    assert_eq!(processes.len(), 2);
+    kill(Pid::from_raw(run.id().cast_signed()), signal).unwrap();
+    assert!(!run.wait().unwrap().success());
+    end(&processes);
+}
+
+#[test]
+fn nothing_lives_on_when_the_run_is_killed() {
+    let suite = Suite::new();
+    stopped_by(Signal::SIGKILL, &suite);
+    // What is left of its files goes with the next run.
+    suite.run(&["--exact", "001::raw"], &[]);
+    assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn nothing_is_left_when_the_run_is_interrupted() {
+    let suite = Suite::new();
+    stopped_by(Signal::SIGINT, &suite);
+    assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
+}

@@ -1,0 +1,116 @@
+//! What is listed and what is run.
+
+use std::fs;
+use std::process::Command;
+
+use crate::suite::{Suite, finish};
+
+#[test]
+fn without_a_suite_it_says_how_to_get_one_and_passes() {
+    let suite = Suite::new();
+    let ran = finish(suite.command(["--test-threads=1"]).env_remove("IOTESTS_SUITE"));
+    assert!(ran.status.success());
+    ran.says("running 0 tests").notes("apt-get source qemu").notes("qemu-tests").notes("git clone");
+}
+
+#[test]
+fn a_directory_that_is_no_suite_is_an_error() {
+    let suite = Suite::new();
+    let ran = finish(suite.command(["--list"]).env("IOTESTS_SUITE", suite.root().join("tests")));
+    assert!(!ran.status.success());
+    ran.notes("IOTESTS_SUITE").notes("testenv.py").notes("what to do");
+}
+
+#[test]
+fn the_source_tree_stands_for_its_suite() {
+    let suite = Suite::new();
+    let tree = suite.root().join("../..");
+    let ran = finish(suite.command(["--exact", "001::raw"]).env("IOTESTS_SUITE", tree));
+    assert_eq!(ran.results(), ["001::raw: ok"]);
+}
+
+#[test]
+fn nextest_sees_what_runs_and_what_is_skipped() {
+    let suite = Suite::new();
+    let all = suite.run(&["--list", "--format", "terse"], &[]);
+    assert_eq!(all.stderr, "");
+    let count = |format: &str| all.stdout.lines().filter(|line| line.ends_with(format)).count();
+    assert_eq!((count("::raw: test"), count("::qcow2: test")), (21, 21), "{}", all.stdout);
+    let ignored = suite.run(&["--list", "--format", "terse", "--ignored"], &[]);
+    let expected =
+        ["012::raw: test", "016::raw: test", "018::raw: test", "012::qcow2: test", "013::qcow2: test"];
+    assert_eq!(ignored.stdout.lines().collect::<Vec<_>>(), expected);
+}
+
+#[test]
+fn listing_starts_nothing() {
+    let suite = Suite::new();
+    let nothing = suite.scratch().join("nothing");
+    let mut command = suite.command(["--list", "--format", "terse"]);
+    // What would be started could not be: there is no such program.
+    for variable in ["QEMU_PROG", "QEMU_IMG_PROG", "QEMU_IO_PROG", "QEMU_NBD_PROG", "QSD_PROG", "PYTHON"] {
+        command.env(variable, &nothing);
+    }
+    let ran = finish(&mut command);
+    assert!(ran.status.success(), "{}", ran.stderr);
+    ran.says("tests/named::qcow2: test");
+}
+
+#[test]
+fn groups_choose() {
+    let suite = Suite::new();
+    let listed = |groups: &str| {
+        let ran =
+            suite.run(&["--list", "--format", "terse"], &[("IOTESTS_GROUPS", groups), ("IMGFMT", "raw")]);
+        (ran.stdout.replace("::raw: test", "").replace('\n', " "), ran.stderr)
+    };
+    assert_eq!(listed("quick").0, "001 002 013 014 017 019 ");
+    assert_eq!(listed("quick,!rw").0, "019 ");
+    assert_eq!(listed("disabled").0, "011 ");
+    assert!(listed("qick").1.contains("\"qick\""), "{:?}", listed("qick"));
+    fs::write(suite.file("group.local"), "# mine\n1 own\nnamed own\n").unwrap();
+    assert_eq!(listed("own").0, "001 tests/named ");
+    fs::write(suite.file("group.local"), "17 own\n99 own\n").unwrap();
+    assert!(listed("own").1.contains("group.local:2:1"), "{:?}", listed("own"));
+}
+
+#[test]
+fn groups_can_be_listed() {
+    let suite = Suite::new();
+    let ran = suite.run(&[], &[("IOTESTS_LIST", "groups")]);
+    assert!(ran.stdout.starts_with("001 # group: rw quick\n"), "{}", ran.stdout);
+    ran.says("tests/named # group: rw fresh\n");
+}
+
+#[test]
+fn one_trial_is_found_without_a_look_at_the_others() {
+    let suite = Suite::new();
+    // A look at all tests would find this mistake.
+    fs::write(suite.file("group.local"), "nonesuch own\n").unwrap();
+    let ran = suite.run(&["--exact", "tests/named::qcow2"], &[]);
+    assert_eq!(ran.results(), ["tests/named::qcow2: ok"], "{}", ran.stderr);
+    // Named like this, a test runs though its group is disabled.
+    assert_eq!(suite.run(&["--exact", "011::raw"], &[]).results(), ["011::raw: ok"]);
+    for none in ["1::raw", "named::raw", "001::raw::file", "001::nonesuch::", "testenv.py::raw"] {
+        let ran = suite.run(&["--exact", none], &[]);
+        assert_eq!(ran.results(), Vec::<String>::new(), "{none}");
+    }
+}
+
+#[test]
+fn another_version_of_the_binaries_is_mentioned() {
+    let suite = Suite::new();
+    fs::write(suite.root().join("../../VERSION"), "0.9.1\n").unwrap();
+    suite.run(&["--exact", "001::raw"], &[]).notes("the suite is that of QEMU 0.9.1");
+}
+
+#[test]
+fn the_environment_of_a_test_can_be_had_in_a_shell() {
+    let suite = Suite::new();
+    let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]);
+    assert!(printed.status.success(), "{}", printed.stderr);
+    let script = format!("{}\ncd {}\n./019 2>&1 | grep -v out.bad", printed.stdout, suite.root().display());
+    let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
+    let expected = fs::read_to_string(suite.file("019.out.qcow2")).unwrap().replace("019.out.bad\n", "");
+    assert_eq!(ran.stdout, expected, "{}", printed.stdout);
+}

@@ -1,0 +1,151 @@
+//! Every way a test can end.
+
+use std::fs;
+
+use crate::suite::{Suite, finish};
+
+/// Runs one trial, which fails.
+fn failure(suite: &Suite, trial: &str) -> crate::suite::Ran {
+    let ran = suite.run(&["--exact", trial], &[]);
+    assert_eq!(ran.results(), [format!("{trial}: FAILED")], "{}", ran.stderr);
+    assert!(!ran.status.success());
+    ran
+}
+
+#[test]
+fn every_test_gets_its_verdict() {
+    let suite = Suite::new();
+    let ran = suite.run(&["--skip", "006", "--skip", "007"], &[("IMGFMT", "raw,qcow2")]);
+    let expected = [
+        "001::raw: ok",
+        "002::raw: FAILED",
+        "003::raw: FAILED",
+        "004::raw: ignored (no moon tonight)",
+        "005::raw: ok",
+        "008::raw: ok",
+        "009::raw: FAILED",
+        "010::raw: FAILED",
+        "012::raw: ignored (",
+        "013::raw: ok",
+        "014::raw: ok",
+        "015::raw: FAILED",
+        "016::raw: ignored (not for the image format raw)",
+        "017::raw: ok",
+        "018::raw: ignored (not for the image format raw)",
+        "019::raw: ok",
+        "020::raw: FAILED",
+        "021::raw: ",
+        "tests/named::raw: ok",
+    ];
+    let of_qcow2 = expected.map(|line| line.replace("raw", "qcow2")).map(|line| match line.as_str() {
+        "013::qcow2: ok" => "013::qcow2: ignored (not for the image format qcow2)".to_owned(),
+        line if line.starts_with("016") => "016::qcow2: ignored (no sun today)".to_owned(),
+        line if line.starts_with("018") => "018::qcow2: ok".to_owned(),
+        _ => line,
+    });
+    let results = ran.results();
+    assert_eq!(results.len(), 2 * expected.len(), "{results:#?}\n{}", ran.stderr);
+    for (result, expected) in results.iter().zip(expected.map(str::to_owned).iter().chain(&of_qcow2)) {
+        assert!(result.starts_with(expected.as_str()), "{result}, expected {expected}\n{}", ran.stdout);
+    }
+    assert!(!ran.status.success());
+    ran.notes("part not run: second_half: too dark\n    005::qcow2\n    005::raw\n");
+}
+
+#[test]
+fn a_difference_is_shown_with_its_sides_and_what_to_do() {
+    let suite = Suite::new();
+    let ran = failure(&suite, "002::qcow2");
+    ran.says("002.out\n+++ actual\n@@ -1,2 +1,2 @@\n same\n-that\n+this of qcow2\n");
+    ran.says("-- --exact 002::qcow2").says("IOTESTS_BLESS=1").says("IOTESTS_SUITE=");
+}
+
+#[test]
+fn a_bad_exit_status_fails_whatever_was_printed() {
+    let suite = Suite::new();
+    failure(&suite, "003::raw").says("exit status 3").says("MALLOC_PERTURB_=");
+    failure(&suite, "010::raw").says("SIGSEGV");
+    failure(&suite, "020::raw").says("is it executable?");
+}
+
+#[test]
+fn bytes_that_are_no_text_can_be_compared_and_shown() {
+    let suite = Suite::new();
+    failure(&suite, "009::raw").says("-caf\\xe8\n+caf\\xe9\n");
+}
+
+#[test]
+fn a_failed_unit_test_shows_its_traceback() {
+    failure(&Suite::new(), "015::raw").says("AssertionError: 2 != 3");
+}
+
+#[test]
+fn a_step_of_the_clock_without_qtest_is_a_skip() {
+    let suite = Suite::new();
+    let ran = suite.run(&["--exact", "021::raw"], &[]);
+    let has_qtest = ran.results() == ["021::raw: FAILED"];
+    let skipped = ran.results()[0].contains("ignored (needs QEMU's qtest accelerator");
+    assert!(has_qtest || skipped, "{:?}", ran.results());
+}
+
+#[test]
+fn files_of_a_failed_test_are_kept_and_those_of_a_passed_one_are_not() {
+    let suite = Suite::new();
+    suite.run(&["--exact", "002::raw", "001::raw"], &[]);
+    let kept = suite.scratch().join("failed");
+    assert_eq!(fs::read(kept.join("002.raw/002.out.bad")).unwrap(), b"same\nthis of raw\n");
+    assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
+    assert_eq!(suite.run_dirs(), Vec::<std::path::PathBuf>::new());
+}
+
+#[test]
+fn the_environment_follows_the_settings() {
+    let suite = Suite::new();
+    let settings = [
+        ("IMGFMT", "luks"),
+        ("IMGPROTO", "nbd"),
+        ("IMGOPTS", "size=1M"),
+        ("CACHEMODE", "none"),
+        ("AIOMODE", "native"),
+        ("QEMU_IO_OPTIONS", "--misalign"),
+        ("LC_ALL", "de_DE.UTF-8"),
+    ];
+    let ran = suite.run(&["019"], &settings);
+    assert_eq!(ran.results(), ["019::luks::nbd: ok"], "{}\n{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_missing_python_module_is_one_error() {
+    let suite = Suite::new();
+    fs::remove_file(suite.root().join("../../python/beside_the_suite.py")).unwrap();
+    let ran = suite.run(&[], &[]);
+    assert_eq!(ran.results(), ["preflight: FAILED"]);
+    ran.says("No module named 'beside_the_suite'").says("install the Python module beside_the_suite");
+    let ran = suite.run(&["--exact", "001::raw"], &[("PYTHON", "/nonexistent/python")]);
+    assert_eq!(ran.results(), ["preflight: FAILED"]);
+    ran.says("/nonexistent/python").says("set PYTHON");
+}
+
+#[test]
+fn reports_hold_the_trials() {
+    let suite = Suite::new();
+    let report = suite.scratch().join("report.xml");
+    let variables = [("IOTESTS_JUNIT", report.to_str().unwrap())];
+    suite.run(&["001::raw", "002::raw", "004::raw"], &variables);
+    let report = fs::read_to_string(report).unwrap();
+    for text in ["001::raw", "+this of raw", "no moon tonight"] {
+        assert!(report.contains(text), "{report}");
+    }
+}
+
+#[test]
+fn side_by_side_the_verdicts_are_the_same() {
+    let suite = Suite::new();
+    let verdicts = |threads: &str| {
+        let ran = finish(&mut suite.command(["--skip", "006", "--skip", "007", threads]));
+        let mut results = ran.results();
+        results.sort();
+        results
+    };
+    assert_eq!(verdicts("--test-threads=1"), verdicts("--test-threads=4"));
+}

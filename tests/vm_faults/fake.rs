@@ -1,0 +1,215 @@
+//! A QEMU that goes wrong in the way that its name says: this test's own program under another name.
+
+use std::fs::OpenOptions;
+use std::io::{BufRead, BufReader, Write};
+use std::os::fd::{FromRawFd, OwnedFd};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::process::{Command, exit};
+
+use nix::sys::signal::{SigHandler, Signal, raise, signal};
+use serde_json::{Value, json};
+
+const GREETING: &str =
+    r#"{"QMP": {"version": {"qemu": {"major": 10, "minor": 0, "micro": 2}}, "capabilities": ["oob"]}}"#;
+
+/// What goes before the name of a fault in the name of the program.
+pub(crate) const PREFIX: &str = "fake-qemu-";
+
+/// What it prints before it ends early.
+pub(crate) const LAST_WORDS: &str = "fake: the disk is on fire";
+
+/// Plays the fault that the program's name ends with.
+pub(crate) fn play(program: &Path, args: &[String]) -> ! {
+    let name = program.file_name().and_then(|name| name.to_str()).unwrap();
+    let fault = name.strip_prefix(PREFIX).unwrap();
+    if let Some(probe) = chardev(args, "probe") {
+        answer_probes(probe, fault);
+    }
+    let pids = program.with_extension("pids");
+    write_pid(&pids, std::process::id());
+    let mut qemu = Qemu { monitor: chardev(args, "mon"), qtest: chardev(args, "qtest"), pids };
+    qemu.go_wrong(fault);
+    qemu.monitor = None;
+    linger()
+}
+
+struct Qemu {
+    monitor: Option<UnixStream>,
+    qtest: Option<UnixStream>,
+    pids: std::path::PathBuf,
+}
+
+impl Qemu {
+    /// Does the fault; what comes back from here lingers without a monitor.
+    fn go_wrong(&mut self, fault: &str) {
+        match fault {
+            "exits-at-once" => die(1),
+            "exits-well-at-once" => exit(0),
+            "never-greets" => linger(),
+            "closes-at-once" => return,
+            "greets-with-garbage" => {
+                self.say("Segmentation fault (not really)");
+                linger();
+            }
+            "leaves-a-heir" => {
+                self.start_heir();
+                die(1);
+            }
+            _ => {}
+        }
+        if fault == "ignores-sigterm" {
+            // SAFETY: ignoring a signal installs no handler.
+            unsafe { signal(Signal::SIGTERM, SigHandler::SigIgn) }.unwrap();
+            self.start_heir();
+        }
+        self.say(GREETING);
+        match fault {
+            "greets-and-dies" => {
+                self.command();
+                die(3);
+            }
+            "refuses-capabilities" => {
+                let id = self.command()["id"].take();
+                let refusal = json!({ "class": "GenericError", "desc": "no" });
+                self.say(&json!({ "error": refusal, "id": id }).to_string());
+                linger();
+            }
+            "floods-at-once" => self.flood(),
+            _ => self.answer(json!({})),
+        }
+        loop {
+            let command = self.command();
+            let id = command["id"].clone();
+            match (command["execute"].as_str().unwrap(), fault) {
+                ("quit", "ignores-quit") => self.say(&json!({ "return": {}, "id": id }).to_string()),
+                ("quit", "never-answers-quit") => linger(),
+                ("quit", "closes-at-quit") => return,
+                // Rust's runtime does not handle this one.
+                ("quit", "crashes-at-quit") => raise(Signal::SIGFPE).unwrap(),
+                ("quit", "fails-at-quit") => die(7),
+                ("quit", "goes-before-its-answer") => exit(0),
+                ("quit", _) => {
+                    self.say(&json!({ "return": {}, "id": id }).to_string());
+                    exit(0);
+                }
+                ("query-status", "dies-in-mid-reply") => {
+                    self.send(br#"{"return": {"run"#);
+                    eprintln!("{LAST_WORDS}");
+                    raise(Signal::SIGABRT).unwrap();
+                }
+                ("query-status", "answers-garbage") => self.say("\u{fffd}garbage"),
+                ("query-status", "floods") => self.flood(),
+                ("query-status", "closes") => return,
+                ("query-status", "exits-unasked") => exit(0),
+                ("query-status", "never-answers") => linger(),
+                _ if fault == "qtest" => {
+                    self.say(&json!({ "return": {}, "id": id }).to_string());
+                    self.play_qtest();
+                }
+                _ => self.say(&json!({ "return": { "status": "running" }, "id": id }).to_string()),
+            }
+        }
+    }
+
+    fn send(&mut self, bytes: &[u8]) {
+        // Nobody to tell: this process then ends with its monitor.
+        if self.monitor.as_mut().unwrap().write_all(bytes).is_err() {
+            linger();
+        }
+    }
+
+    fn say(&mut self, line: &str) {
+        self.send(format!("{line}\r\n").as_bytes());
+    }
+
+    fn command(&mut self) -> Value {
+        let mut line = Vec::new();
+        let mut byte = [0];
+        let mut monitor = self.monitor.as_ref().unwrap();
+        while byte != *b"\n" {
+            match std::io::Read::read(&mut monitor, &mut byte) {
+                Ok(1) => line.extend(byte),
+                // A real one lives on without its monitor.
+                _ => linger(),
+            }
+        }
+        serde_json::from_slice(&line).unwrap()
+    }
+
+    fn answer(&mut self, result: Value) {
+        let id = self.command()["id"].take();
+        self.say(&json!({ "return": result, "id": id }).to_string());
+    }
+
+    fn flood(&mut self) -> ! {
+        let event = json!({ "event": "FLOOD", "data": "x".repeat(200), "timestamp": {} }).to_string();
+        loop {
+            self.say(&event);
+        }
+    }
+
+    /// A child that has everything open that this process has, and stays.
+    fn start_heir(&mut self) {
+        let heir = Command::new("sleep").arg("1000").spawn().unwrap();
+        write_pid(&self.pids, heir.id());
+    }
+
+    /// Answers one command, leaves one without an answer, and closes at the next.
+    fn play_qtest(&mut self) {
+        let Some(mut qtest) = self.qtest.take() else { return };
+        let mut commands = BufReader::new(qtest.try_clone().unwrap()).lines();
+        while let Some(Ok(command)) = commands.next() {
+            match command.as_str() {
+                "clock_step 100" => qtest.write_all(b"OK 100\nleft").unwrap(),
+                "clock_step" => qtest.write_all(b" over\n").unwrap(),
+                "nothing" => {}
+                _ => return,
+            }
+        }
+    }
+}
+
+/// The socket that this character device has.
+fn chardev(args: &[String], id: &str) -> Option<UnixStream> {
+    let prefix = format!("socket,id={id},fd=");
+    let fd = args.iter().find_map(|arg| arg.strip_prefix(&prefix))?.parse().unwrap();
+    // SAFETY: the descriptor was inherited for this device, and nothing else here uses it.
+    Some(unsafe { OwnedFd::from_raw_fd(fd) }.into())
+}
+
+fn answer_probes(mut monitor: UnixStream, fault: &str) -> ! {
+    let accelerator = if fault == "qtest" { "qtest-accel" } else { "tcg-accel" };
+    let commands = BufReader::new(monitor.try_clone().unwrap());
+    for line in commands.lines() {
+        let command: Value = serde_json::from_str(&line.unwrap()).unwrap();
+        let result = match command["execute"].as_str().unwrap() {
+            "query-version" => json!({ "qemu": { "major": 10, "minor": 0, "micro": 2 }, "package": "fake" }),
+            "query-target" => json!({ "arch": "x86_64" }),
+            "query-machines" => json!([{ "name": "pc", "is-default": true }]),
+            "qom-list-types" if command["arguments"]["implements"] == "accel" => {
+                json!([{ "name": accelerator }])
+            }
+            _ => json!([]),
+        };
+        let reply = json!({ "return": result, "id": command["id"] });
+        monitor.write_all(format!("{reply}\n").as_bytes()).unwrap();
+    }
+    exit(0)
+}
+
+fn die(status: i32) -> ! {
+    eprintln!("{LAST_WORDS}");
+    exit(status)
+}
+
+fn linger() -> ! {
+    loop {
+        std::thread::park();
+    }
+}
+
+fn write_pid(pids: &Path, pid: u32) {
+    let mut file = OpenOptions::new().create(true).append(true).open(pids).unwrap();
+    writeln!(file, "{pid}").unwrap();
+}
