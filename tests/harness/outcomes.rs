@@ -11,6 +11,14 @@ fn each_outcome_is_told() {
 }
 
 #[test]
+fn tests_on_fixtures_end_as_the_tearing_down_does() {
+    let project = Project::new();
+    let ran = project.run(&["fixtures/"]);
+    assert_eq!(ran.status.code(), Some(101));
+    ran.matches("fixtures");
+}
+
+#[test]
 fn a_failure_keeps_its_files_until_the_trial_passes() {
     let project = Project::new();
     let kept = project.scratch().join("failed/outcome/all_at_once.raw");
