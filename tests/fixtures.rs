@@ -38,8 +38,11 @@ fn run(fill: impl FnOnce(&mut Suite, &Diary)) -> (Result<TestResult, String>, Ve
     let mut t = Test::new().unwrap();
     let ended = catch_unwind(AssertUnwindSafe(|| test.body()(&mut t)));
     let ended = ended.map_err(|panic| (*panic.downcast_ref::<&str>().unwrap()).to_owned());
-    let late = t.context().take_late().iter().map(ToString::to_string).collect();
-    (ended, late, diary.told())
+    let more = t.context().take_more_failures();
+    assert!(more.iter().all(|failure| failure.location.file() == file!()));
+    let late = t.context().take_late();
+    let late = late.iter().chain(more.iter().map(|failure| &failure.error)).map(ToString::to_string);
+    (ended, late.collect(), diary.told())
 }
 
 /// The fixture that most of these tests use.

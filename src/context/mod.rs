@@ -16,7 +16,7 @@ pub use run_dir::RunDir;
 pub use scratch::Scratch;
 
 use crate::env::TestEnv;
-use crate::error::{Error, Result};
+use crate::error::{Error, Failure, Result};
 use crate::filter::Paths;
 use crate::log::Log;
 use crate::process::{Deadline, Registry};
@@ -45,6 +45,7 @@ pub struct Context {
     time: Time,
     registry: Registry,
     late: Late,
+    more_failures: Mutex<Vec<Failure>>,
     not_run: Mutex<Vec<String>>,
     /// The run of a trial without a harness. Last, so that it goes after the scratch directory.
     _standalone: Option<Standalone>,
@@ -103,6 +104,7 @@ impl Context {
             time: Time::Until(limit.map_or_else(Deadline::never, Deadline::after)),
             registry,
             late: Late::default(),
+            more_failures: Mutex::default(),
             not_run: Mutex::default(),
             _standalone: None,
         }
@@ -198,6 +200,16 @@ impl Context {
     /// Where to note such problems from something that the trial itself owns.
     pub fn late(&self) -> Late {
         self.late.clone()
+    }
+
+    /// Notes a failure of a case that already fails otherwise: both are told.
+    pub fn report_too(&self, failure: Failure) {
+        lock(&self.more_failures).push(failure);
+    }
+
+    /// Takes the failures noted by [`report_too`](Self::report_too).
+    pub fn take_more_failures(&self) -> Vec<Failure> {
+        std::mem::take(&mut lock(&self.more_failures))
     }
 
     /// Takes the problems noted so far.

@@ -86,6 +86,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             }
         }
     }
+    problems.extend(ctx.take_more_failures().into_iter().map(Problem::Case));
     if !ctx.registry().is_empty() {
         ctx.registry().kill_all();
         if problems.is_empty() {

@@ -120,28 +120,26 @@ fn run<F>(
         Ok(Ok(())) => torn_down.unwrap_or_else(|panic| resume_unwind(panic)),
         // What came first is what failed; the rest is told after it.
         Ok(Err(failure)) => {
-            report_late(t, torn_down);
+            report_too(t, torn_down);
             Err(failure)
         }
         Err(panic) => {
-            report_late(t, torn_down);
+            report_too(t, torn_down);
             resume_unwind(panic)
         }
     }
 }
 
-fn report_late(t: &Test, torn_down: Result<TestResult, Box<dyn Any + Send>>) {
-    let error = match torn_down {
-        Ok(Ok(())) => return,
-        Ok(Err(failure)) => failure.error,
+fn report_too(t: &Test, torn_down: Result<TestResult, Box<dyn Any + Send>>) {
+    match torn_down {
+        Ok(Ok(())) => {}
+        Ok(Err(failure)) => t.context().report_too(failure),
         Err(panic) => {
             let text = panic.downcast_ref::<&str>().copied();
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
-            Error::assertion(format!(
-                "panicked while the fixture was torn down: {}",
-                text.unwrap_or("no message")
-            ))
+            let text = text.unwrap_or("a value that is not text");
+            let problem = format!("panicked while the fixture was torn down: {text}");
+            t.context().report_late(Error::assertion(problem));
         }
-    };
-    t.context().report_late(error);
+    }
 }
