@@ -47,17 +47,15 @@ impl Chain {
         Ok(Self { images, vm })
     }
 
-    fn refuses(&mut self, t: &Test, command: &str, mut arguments: Value, why: &str) -> TestResult {
-        arguments["job-id"] = json!("other");
-        let reply = self.vm.qmp(command, arguments)?;
+    fn refuses(&mut self, t: &Test, command: &str, how: Value, why: &str) -> TestResult {
+        let reply = self.vm.qmp(command, Args::from(json!({ "job-id": "other" })).with(how))?;
         t.assert_qmp(&reply, "error/desc", why)
     }
 
     /// Starts a job and waits until all that is left is to finalize it.
-    fn until_pending(&mut self, job: &str, command: &str, mut arguments: Value) -> TestResult {
-        arguments["job-id"] = json!(job);
-        arguments["auto-finalize"] = json!(false);
-        self.vm.cmd(command, arguments)?;
+    fn until_pending(&mut self, job: &str, command: &str, how: Value) -> TestResult {
+        let stays = Args::from(json!({ "job-id": job, "auto-finalize": false }));
+        self.vm.cmd(command, stays.with(how))?;
         self.vm.job(job).wait_status("pending")?;
         Ok(())
     }

@@ -47,11 +47,7 @@ impl Chain {
 
     /// Starts to stream into the disk.
     fn stream(&mut self, how: Value) -> TestResult {
-        let mut arguments = json!({ "device": "drive0" });
-        if let (Some(all), Some(more)) = (arguments.as_object_mut(), how.as_object()) {
-            all.extend(more.clone());
-        }
-        self.vm.cmd("block-stream", arguments)?;
+        self.vm.cmd("block-stream", Args::from(json!({ "device": "drive0" })).with(how))?;
         Ok(())
     }
 

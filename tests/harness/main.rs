@@ -11,4 +11,5 @@ mod references;
 mod register;
 mod reports;
 mod run_control;
+mod scripts;
 mod selection;

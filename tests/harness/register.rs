@@ -1,7 +1,7 @@
 //! Registering case files at build time.
 
 use std::fs;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
@@ -12,11 +12,13 @@ use crate::project::{build_offline, sources};
 /// one's place. Returns its test target, if it could be built, and what cargo said.
 fn build(name: &str, cases: &[(&str, &str)]) -> (Option<PathBuf>, String) {
     let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| {
-        let path = dir.path().join(name);
-        fs::create_dir_all(path.parent().unwrap()).unwrap();
-        fs::write(path, text).unwrap();
-    };
+    write_project(dir.path(), name, cases);
+    let Built { executable, said, .. } = build_in(dir.path());
+    (executable, said)
+}
+
+fn write_project(dir: &Path, name: &str, cases: &[(&str, &str)]) {
+    let write = |name: &str, text: &str| write(dir, name, text);
     let manifest = fs::read_to_string(sources().join("Cargo.toml")).unwrap();
     let manifest = manifest.replace("name = \"downstream\"", &format!("name = \"{name}\""));
     write("Cargo.toml", &manifest.replace("../..", env!("CARGO_MANIFEST_DIR")));
@@ -26,13 +28,71 @@ fn build(name: &str, cases: &[(&str, &str)]) -> (Option<PathBuf>, String) {
     for (name, text) in cases {
         write(name, text);
     }
-    let output = build_offline(dir.path());
+}
+
+fn write(dir: &Path, name: &str, text: &str) {
+    let path = dir.join(name);
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+}
+
+/// What came of a build.
+struct Built {
+    /// The test target, if there is one.
+    executable: Option<PathBuf>,
+    /// What cargo said.
+    said: String,
+    /// What was compiled or run anew.
+    anew: Vec<String>,
+}
+
+fn build_in(dir: &Path) -> Built {
+    let output = build_offline(dir);
     let messages = String::from_utf8(output.stdout).unwrap();
     let messages: Vec<Value> = messages.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     let text: String =
         messages.iter().filter_map(|message| message["message"]["rendered"].as_str()).collect();
     let executable = messages.iter().find_map(|message| message["executable"].as_str()).map(PathBuf::from);
-    (executable, text + &String::from_utf8(output.stderr).unwrap())
+    let stale = messages.iter().filter(|message| message["fresh"] == false);
+    let anew = stale.map(|message| message["target"]["name"].as_str().unwrap().to_owned()).collect();
+    Built { executable, said: text + &String::from_utf8(output.stderr).unwrap(), anew }
+}
+
+#[test]
+fn scripts_and_references_compile_nothing_and_a_new_case_file_is_built_in() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
+    write_project(
+        dir.path(),
+        "editing",
+        &[("cases/first.rs", case), ("cases/topic/script.case", "log one\n")],
+    );
+    let built = build_in(dir.path());
+    let run = |args: &[&str]| {
+        let binary = built.executable.as_ref().expect(&built.said);
+        let output = Command::new(binary).args(args).env("CARGO_MANIFEST_DIR", dir.path()).output().unwrap();
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).unwrap() + &String::from_utf8(output.stderr).unwrap(),
+        )
+    };
+    assert!(run(&["--list"]).1.contains("topic/script::raw: test"), "{:?}", run(&["--list"]));
+
+    write(dir.path(), "cases/topic/script.case", "log two\n");
+    write(dir.path(), "cases/topic/new.case", "log new\n");
+    write(dir.path(), "reference/topic/script.out", "two\n");
+    assert_eq!(build_in(dir.path()).anew, Vec::<String>::new());
+    assert!(run(&["--list"]).1.contains("topic/new::raw: test"));
+
+    write(dir.path(), "cases/topic/second.rs", case);
+    assert_eq!(build_in(dir.path()).anew, Vec::<String>::new());
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(2));
+    assert!(said.contains("cases/topic/second.rs is new: run this again, and it is built in"), "{said}");
+    let again = build_in(dir.path());
+    assert!(again.anew.contains(&"iotests".to_owned()), "{:?}", again.anew);
+    assert!(run(&["--list"]).1.contains("topic/second/one::raw: test"), "{:?}", run(&["--list"]));
+    assert_eq!(build_in(dir.path()).anew, Vec::<String>::new());
 }
 
 #[test]

@@ -23,12 +23,11 @@ pub(super) const QEMU_IO: Command = Command {
     run: |run, call| {
         let output = run.test.qemu_io(&call.texts).unchecked()?;
         run.log(output.stdout.as_str(), &[Filter::qemu_io()]);
-        let mut done = Done::tool(output.clone());
-        // Before 10.1 the exit status says nothing of a pattern that does not match.
-        if tells_of_failure(&output.stdout) {
-            done.failed = Some(Error::Tool(Box::new(output)));
-        }
-        Ok(done)
+        // Older versions end with 0 even when data is not the demanded pattern.
+        let wrong = (output.success() && tells_of_failure(&output.stdout))
+            .then(|| Error::assertion(format!("a request failed: {}\n{}", output.command, output.stdout)));
+        let done = Done::tool(output);
+        Ok(Done { failed: done.failed.or(wrong), ..done })
     },
     ..Command::BASE
 };

@@ -1,4 +1,4 @@
-//! Images made longer and shorter.
+//! Images made longer and shorter, and how far that goes.
 use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {

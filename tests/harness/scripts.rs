@@ -1,0 +1,95 @@
+//! Script cases, as a project of its own has them: found, edited and run without a compiler.
+
+use std::fs;
+
+use crate::project::Project;
+
+/// A project with these script cases.
+fn project(cases: &[(&str, &str)]) -> Project {
+    let project = Project::new();
+    // The references of its compiled cases are none of these.
+    fs::remove_dir_all(project.root().join("reference")).unwrap();
+    for (path, text) in cases {
+        write(&project, path, text);
+    }
+    project
+}
+
+fn write(project: &Project, path: &str, text: &str) {
+    let file = project.root().join("cases").join(path);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(file, text).unwrap();
+}
+
+#[test]
+fn a_script_is_one_test_named_after_its_file() {
+    let project = project(&[
+        ("topic/one.case", "formats: raw qcow2\nlog hello\n"),
+        ("topic/sized.case", "params: size=1M,2M\nlog $size\n"),
+    ]);
+    let listed = project.run(&["--list", "topic/"]);
+    let names = [
+        "topic/one::qcow2: test",
+        "topic/one::raw: test",
+        "topic/sized/size=1M::raw: test",
+        "topic/sized/size=2M::raw: test",
+    ];
+    for name in names {
+        assert!(listed.stdout.contains(name), "{}", listed.stdout);
+    }
+    let blessed = project.run_with(&["topic/one"], &[("IOTESTS_BLESS", "1")]);
+    assert!(blessed.status.success(), "{}", blessed.stdout);
+    assert_eq!(fs::read_to_string(project.reference("topic/one.out")).unwrap(), "hello\n");
+    assert_eq!(project.run(&["topic/one"]).results(), ["topic/one::raw: ok", "topic/one::qcow2: ok"]);
+    // Read anew by the next run.
+    write(&project, "topic/one.case", "formats: raw\nlog good bye\n");
+    let ran = project.run(&["--exact", "topic/one::raw"]);
+    assert_eq!(ran.results(), ["topic/one::raw: FAILED"]);
+    assert!(ran.stdout.contains("-hello\n+good bye"), "{}", ran.stdout);
+}
+
+#[test]
+fn a_failure_shows_the_script() {
+    let project = project(&[(
+        "topic/fails.case",
+        "# It fails.\n\n== first ==\nlog one\n== second ==\nqemu-img info /nowhere/disk\nlog two\n",
+    )]);
+    project.run(&["topic/fails"]).matches("script_failure");
+}
+
+#[test]
+fn mistakes_in_scripts_are_told_before_anything_runs() {
+    let project = project(&[
+        ("topic/one.case", "qemu-imgg info x\nlog $y\n"),
+        ("topic/two.case", "formats: qcow3\nvm lunch\n"),
+        ("topic/sound.case", "log x\n"),
+    ]);
+    project.run(&["topic/sound"]).matches("script_mistakes");
+    // One that is asked for by its whole name does not look at others.
+    assert_eq!(project.run(&["--exact", "topic/sound::raw"]).results(), ["topic/sound::raw: FAILED"]);
+    let ran = project.run(&["--exact", "topic/two::raw"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(ran.stderr.contains("did you mean \"launch\"?"), "{}", ran.stderr);
+}
+
+#[test]
+fn a_new_script_is_written_on_demand() {
+    let project = project(&[]);
+    let new = project.run_with(&[], &[("IOTESTS_NEW", "fresh/first")]);
+    assert!(new.status.success(), "{}", new.stderr);
+    assert!(new.stderr.starts_with("wrote cases/fresh/first.case: edit it"), "{}", new.stderr);
+    let blessed = project.run_with(&["fresh/first"], &[("IOTESTS_BLESS", "1")]);
+    assert!(blessed.status.success(), "{}", blessed.stdout);
+    assert_eq!(project.run(&["fresh/first"]).results(), ["fresh/first::qcow2: ok"]);
+    let again = project.run_with(&[], &[("IOTESTS_NEW", "fresh/first")]);
+    assert_eq!(again.status.code(), Some(2));
+    assert!(again.stderr.contains("cases/fresh/first.case is there already"), "{}", again.stderr);
+}
+
+#[test]
+fn a_path_cannot_lead_out_of_the_cases() {
+    let project = project(&[("topic/one.case", "log hello\n")]);
+    fs::write(project.root().join("outside.case"), "log outside\n").unwrap();
+    let ran = project.run(&["--exact", "../outside::raw"]);
+    assert_eq!(ran.results(), Vec::<String>::new());
+}

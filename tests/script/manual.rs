@@ -1,0 +1,57 @@
+//! The manual shows all there is, and every case of the project can be read.
+
+use std::collections::BTreeSet;
+use std::fs;
+
+use iotests::script::{self, COMMANDS, KEYS, Line, Script};
+
+use crate::project;
+
+fn read(case: &str) -> Script {
+    let text = fs::read_to_string(project(case)).unwrap();
+    script::parse(&text).unwrap_or_else(|problems| panic!("{case}: {problems:?}"))
+}
+
+#[test]
+fn every_script_case_is_sound() {
+    let found = script::discover(&project("cases")).unwrap();
+    assert!(found.len() >= 40, "{} script cases", found.len());
+    for case in found {
+        let text = fs::read_to_string(&case.file).unwrap();
+        if let Err(errors) = script::suite_from_file(&case.file, &text) {
+            let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            panic!("{}", told.join("\n"));
+        }
+    }
+}
+
+#[test]
+fn the_manual_case_shows_every_line_of_the_header_and_every_command() {
+    let (mut keys, mut commands) = (BTreeSet::new(), BTreeSet::new());
+    for script in [read("cases/manual.case"), read("cases/manual/known_failure.case")] {
+        for line in &script.lines {
+            match line {
+                Line::Header(entry) => _ = keys.insert(entry.key.name),
+                Line::Step(step) => _ = commands.insert(step.command.name),
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(keys, KEYS.iter().map(|key| key.name).collect());
+    assert_eq!(commands, COMMANDS.iter().map(|command| command.name).collect());
+}
+
+#[test]
+fn the_tables_of_the_manual_are_those_of_the_parser() {
+    let path = project("docs/script-language.md");
+    let text = fs::read_to_string(&path).unwrap();
+    let (start, end) = ("<!-- tables of the parser -->\n", "<!-- end of the tables -->");
+    let (before, rest) = text.split_once(start).unwrap();
+    let (shown, after) = rest.split_once(end).unwrap();
+    let tables = script::tables();
+    if std::env::var_os("UPDATE_EXPECTED").is_some() {
+        fs::write(&path, format!("{before}{start}{tables}\n{end}{after}")).unwrap();
+    } else {
+        assert_eq!(shown.trim_end(), tables.trim_end(), "UPDATE_EXPECTED=1 writes the tables");
+    }
+}

@@ -1,0 +1,199 @@
+//! Every mistake is found before anything runs: where it is, what was expected, and what was probably
+//! meant.
+
+use std::path::Path;
+
+use iotests::script;
+
+/// What the parser says of a script: `line:column: message`, all of it.
+fn said(text: &str) -> Vec<String> {
+    let problems = script::parse(text).expect_err("a script with a mistake");
+    problems.iter().map(|it| format!("{}:{}: {}", it.at().line, it.at().column, it.message())).collect()
+}
+
+/// Demands that the only mistake is told so.
+#[track_caller]
+fn only(text: &str, expected: &str) {
+    let said = said(text);
+    assert!(said.len() == 1 && said[0].starts_with(expected), "expected {expected}\ngot      {said:#?}");
+}
+
+#[test]
+fn all_mistakes_of_a_file_are_told_at_once() {
+    let text = "\
+formats: qcow2 qeed
+file: base
+qemu-imgg create $bse
+[qcow3] vm lunch
+qmp x {
+  \"a\": quux
+}
+log $later
+let later = qemu-img info $TEST_DIR : virtual-size
+sleep 3
+";
+    assert_eq!(
+        said(text),
+        [
+            "1:16: unknown format \"qeed\": did you mean \"qed\"?",
+            "2:1: unknown header key \"file\": did you mean \"files\"?",
+            "3:1: unknown command \"qemu-imgg\": did you mean \"qemu-img\"?",
+            "3:18: unknown variable \"$bse\": declare it, as in `files: bse`; known are $AIOMODE, $CACHEMODE, $IMGFMT, \
+             $IMGOPTS, $IMGPROTO, $LUKS_SECRET, $SOCK_DIR, $TEST_DIR, $later",
+            "4:2: unknown condition \"qcow3\": did you mean \"qcow2\"?",
+            "4:12: unknown command of vm \"lunch\": did you mean \"launch\"?",
+            "6:8: this is not JSON: expected value; quote the word if it is not meant to be",
+            "8:5: $later is captured only in line 9: expected that line before this one",
+            "10:1: sleep: no case sleeps: wait for what shall happen, with `event`, `job` or `migrate`",
+        ]
+    );
+}
+
+#[test]
+fn a_mistake_is_shown_with_its_line_and_a_mark() {
+    let text = "files: base\n\tqemu-img create -f qcow2 $bsae 1M\n";
+    let errors = script::suite_from_file(Path::new("cases/a/b.case"), text).expect_err("a mistake");
+    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        ["cases/a/b.case:2:27: unknown variable \"$bsae\": did you mean \"$base\"?
+    \tqemu-img create -f qcow2 $bsae 1M
+    \t                         ^^^^^"]
+    );
+}
+
+#[test]
+fn words() {
+    only("log 'open", "1:5: this quote is not closed on its line");
+    only("log a\"open\nlog b", "1:6: this quote is not closed on its line");
+    only("log $", "1:5: expected the name of a variable, as in $base or ${base}; write $$ for a dollar sign");
+    only("log ${IMGFMT", "1:5: expected the name of a variable");
+    only("log # no comment", "1:5: a comment has a line of its own; quote the word if it is none");
+    only("log a\u{1}b", "1:6: the control character U+0001 means nothing here");
+    only("log {\"a\": 1", "1:5: this bracket begins JSON, and is never closed");
+    only("log {\"a\": 1}b", "1:13: expected a blank after JSON");
+    only("log {\"a\": \"$\"}", "1:5: in a string of this JSON: expected the name of a variable");
+    only("log a\\", "1:6: a backslash escapes nothing here");
+    only("qemu-img info x | cat", "1:17: there are no pipes, redirections and lists");
+    only("qemu-img info x > y", "1:17: there are no pipes, redirections and lists");
+}
+
+#[test]
+fn headers() {
+    only("log x\nfiles: a", "2:1: files: the header ends with the first command");
+    only("files: a\nfiles: b", "2:1: files: this key is given twice");
+    only("files:", "1:1: files: expected NAME...");
+    only("files: a-b", "1:8: \"a-b\": expected a name of letters, digits and _");
+    only("files: a a", "1:10: a is a file already: expected another name");
+    only("files: IMGFMT", "1:8: IMGFMT is a variable of every script already");
+    only("files: a\nsockets: a", "2:10: a is a file already");
+    only("vms: a a", "1:8: VM a is declared twice");
+    only("formats: qcow2,qed", "1:10: expected blanks between the words, not commas");
+    only("protocols: fiel", "1:12: unknown protocol \"fiel\": did you mean \"file\"?");
+    only("cache-modes: writebak", "1:14: unknown cache mode \"writebak\": did you mean \"writeback\"?");
+    only("aio-modes: thread", "1:12: unknown AIO mode \"thread\": did you mean \"threads\"?");
+    only("requires: quorumm", "1:11: unknown requirement \"quorumm\": did you mean \"quorum\"?");
+    only("requires: qemu>=eight", "1:11: \"eight\" is not a version");
+    only("requires: device=", "1:11: requirement \"device=\" lacks its NAME");
+    only("filters: imgfnt", "1:10: unknown filter \"imgfnt\": did you mean \"imgfmt\"?");
+    only("timeout: 30", "1:10: expected one time limit, as in 30s or 5m");
+    only("timeout: 0s", "1:10: expected one time limit");
+    only("groups: a/b", "1:9: group \"a/b\": expected letters, digits, _ - and . only");
+    only("params: size\n", "1:9: \"size\": expected a parameter, as in size=1M,1G");
+    only("params: size=1M,\n", "1:9: value \"\" of size: expected letters");
+    only("params: size=1M,1M\n", "1:9: value \"1M\" of size is given twice");
+    only("params: size=1M\nlog x", "1:9: every value of size makes a trial, but $size is never used");
+}
+
+#[test]
+fn guards() {
+    only("[qcow2 log x", "1:1: this guard is not closed: expected [condition] or [!condition]");
+    only("[] log x", "1:1: expected one condition, without blanks, in each guard");
+    only("[a b] log x", "1:1: expected one condition, without blanks");
+    only("[generic] log x", "1:2: unknown condition \"generic\"");
+    only("[!qemu<x] log x", "1:3: \"x\" is not a version");
+    only(
+        "params: size=1M,2M\n[size=3M] log $size",
+        "2:2: unknown value of size \"3M\": did you mean \"1M\"?",
+    );
+    only("[qcow2]", "1:1: expected a command");
+}
+
+#[test]
+fn commands_and_their_arguments() {
+    only("vm", "1:1: vm lacks a command: known are drive, drive-raw");
+    only("$IMGFMT x", "1:1: expected a command, without quotes and variables");
+    only("'log' x", "1:1: expected a command, without quotes and variables");
+    only("quiet quiet log x", "1:7: this is given twice");
+    only("quiet", "1:1: expected a command");
+    only("! log x", "1:3: `log` cannot fail in a way that `!` could demand");
+    only("log", "1:1: log lacks an argument: expected `log WORD...`");
+    only("compare a", "1:1: compare lacks an argument: expected `compare FILE FILE");
+    only("compare a b c", "1:13: one argument too many: expected `compare FILE FILE");
+    only("check a fromat=raw", "1:9: unknown option \"fromat\": did you mean \"format\"?");
+    only("check a format=raw format=raw", "1:20: format is given twice");
+    only("vm launch\njob j auto-dismiss=yes", "2:7: expected auto-dismiss=on|off");
+    only("markers $TEST_DIR/x big", "1:21: expected a size, as in 4096, 64k or 1M");
+    only("vm launch\nvm clock-step soon", "2:15: expected a number of nanoseconds");
+    only("vm blockdev {} x", "1:16: a JSON object is the whole -blockdev: expected nothing beside it");
+    only("if x", "1:1: if: there are no branches");
+    only("log@two x", "1:1: there is only one log: expected no @ after it");
+    only("vm@ launch", "1:1: expected a name of letters, digits and _ after the @");
+    only("files: x\nheadline: y\nlog $x", "2:1: unknown header key \"headline\"");
+    only("== no end", "1:1: expected a heading, as in == text ==");
+}
+
+#[test]
+fn arguments_of_qmp() {
+    let only = |words: &str, expected: &str| only(&format!("vm launch\nqmp x {words}"), expected);
+    only("a", "2:7: expected key=value, or one JSON object");
+    only("[1]", "2:7: expected a JSON object");
+    only("{} a=b", "2:7: a JSON object is all arguments: expected nothing beside it");
+    only("a=1 a=2", "2:11: a and a exclude each other");
+    only("a.b=1 a=2", "2:13: a and a.b exclude each other");
+    only("a=1 a.b=2", "2:11: a.b and a exclude each other");
+    only("a..b=1", "2:7: expected names with single dots between them before the =");
+    only("=1", "2:7: expected names with single dots");
+    only("a.0=1", "2:7: dots nest objects, not lists: expected a list as JSON, as in key=[1, 2]");
+}
+
+#[test]
+fn names_are_known_where_they_are_used() {
+    only("let x = qemu-img info a\nlet x = qemu-img info b", "2:5: x is captured in line 1 already");
+    only("files: x\nlet x = qemu-img info a", "2:5: x is a file already");
+    only("let x = log a", "1:9: `log` has no result that `let` could capture");
+    only("let x log a", "1:1: expected `let NAME = COMMAND ... [: PATH]`");
+    only("let", "1:1: expected `let NAME");
+    only("let 1 = check a", "1:5: expected `let NAME");
+    only("let x = check a : $IMGFMT", "1:19: expected a path");
+    only("quiet let x = check a", "1:1: `let` logs nothing and must succeed");
+    only("qmp query-block", "1:1: the VM was not started: expected `vm launch` before it");
+    only(
+        "vms: one\nvm@one launch\nqmp query-block",
+        "3:1: the VM was not started: expected `vm launch` before it",
+    );
+    only("vms: one\nvm@onne launch", "2:1: unknown VM \"onne\": did you mean \"one\"?");
+    only("vm@one launch", "1:1: unknown VM \"one\": declare it, as in `vms: one`");
+    only("io close", "1:1: the qemu-io session was not started: expected `io open` before it");
+    only(
+        "io@first open x\nio@frist close",
+        "2:1: qemu-io session frist was not started: did you mean \"first\"?",
+    );
+    only("vms: dst\nvm launch\nmigrate a to=dts", "3:11: unknown VM \"dts\": did you mean \"dst\"?");
+    only("assert return == 1", "1:1: `assert` looks at the last reply, and there is none yet");
+}
+
+#[test]
+fn assertions() {
+    let only = |words: &str, expected: &str| only(&format!("check a\nassert {words}"), expected);
+    only("a =", "2:10: expected one of == != < <= > >=, and one value after it");
+    only("a = 1", "2:10: expected one of == !=");
+    only("a == 1 2", "2:15: one argument too many");
+    only("a[x]/b", "2:8: \"x\" after \"a\" is no index, which must be an integer,: expected a path");
+}
+
+#[test]
+fn a_line_with_a_mistake_is_not_the_cause_of_others() {
+    only("let size = qemu-imgg info x\nlog $size\nassert a", "1:12: unknown command \"qemu-imgg\"");
+    only("vm lunch\nqmp query-block", "1:4: unknown command of vm \"lunch\"");
+}

@@ -1,0 +1,272 @@
+//! Scripts on real QEMU.
+
+use std::path::Path;
+
+use iotests::error::Error;
+use iotests::script;
+use iotests::test::Test;
+
+/// Runs a script over qcow2. Returns what it logged, and how it ended.
+fn run(text: &str) -> (String, Result<(), Error>) {
+    run_in(&Test::with_format("qcow2").unwrap(), text)
+}
+
+fn run_in(test: &Test, text: &str) -> (String, Result<(), Error>) {
+    let suite =
+        script::suite_from_file(Path::new("a.case"), text).unwrap_or_else(|errors| panic!("{errors:?}"));
+    let body = suite.tests()[0].body();
+    let result = body(&mut test.clone()).map_err(|failure| failure.error);
+    (test.context().log().contents(), result)
+}
+
+/// What a script logs that runs to its end.
+#[track_caller]
+fn logged(text: &str) -> String {
+    let (log, result) = run(text);
+    if let Err(error) = result {
+        panic!("{error}\n{log}");
+    }
+    log
+}
+
+/// How a script fails.
+#[track_caller]
+fn failure(text: &str) -> String {
+    let (log, result) = run(text);
+    result.expect_err(&log).to_string()
+}
+
+#[test]
+fn a_failing_command_shows_the_script_up_to_its_line() {
+    let text = "\
+# Comment
+files: disk
+
+== first ==
+qemu-img create -f qcow2 $disk 1M
+== second ==
+log in between
+qemu-io -c 'read -P 1 0 512' $disk
+log not reached
+";
+    let (log, result) = run(text);
+    assert_eq!(log.lines().filter(|line| line.starts_with("==")).count(), 2);
+    assert!(!log.contains("not reached"));
+    let error = result.unwrap_err();
+    assert!(matches!(&error, Error::Script { line: 8, column: 1, .. }), "{error:?}");
+    let told = error.to_string();
+    assert!(told.starts_with("a.case:8:1: ") && told.contains("Pattern verification failed"), "{told}");
+    let script = "
+     4 | == first ==
+     6 | == second ==
+     7 | log in between
+>    8 | qemu-io -c 'read -P 1 0 512' $disk
+";
+    assert!(told.ends_with(script), "{told}");
+}
+
+#[test]
+fn what_must_fail_and_does_not_is_a_failure() {
+    let told = failure("files: disk\n! qemu-img create -f raw $disk 1M\n");
+    assert!(told.contains("a.case:2:1: `!` demands an exit status other than 0"), "{told}");
+    let told = failure("files: a b\nquiet qemu-img create -f qcow2 $a 1M\n! compare $a $a\n");
+    assert!(told.contains("`!` demands that the content differs"), "{told}");
+    let told = failure("vm launch\n! qmp query-block\n");
+    assert!(told.contains("`!` demands an error as reply"), "{told}");
+}
+
+#[test]
+fn an_end_by_a_signal_is_never_what_must_fail() {
+    let test = Test::with_format("qcow2").unwrap();
+    let (_, result) = run_in(&test, "! qemu-io -f raw -c 'sigraise 11' -c 'read 0 1' $TEST_DIR\n");
+    assert!(result.is_ok(), "{result:?}");
+    let text =
+        "files: disk\nquiet qemu-img create -f raw $disk 1M\n! qemu-io -f raw -c 'sigraise 11' $disk\n";
+    let told = failure(text);
+    assert!(told.contains("a.case:3:1: qemu-io received signal 11 (SIGSEGV)"), "{told}");
+}
+
+#[test]
+fn quiet_drops_the_log_of_one_command_alone() {
+    let log =
+        logged("files: disk\nlog one\nquiet qemu-img create -f raw $disk 1M\nquiet log two\nlog three\n");
+    assert_eq!(log, "one\nthree\n");
+}
+
+#[test]
+fn guards_choose_by_format_protocol_parameter_and_version() {
+    let text = "\
+params: size=1M,2M
+[qcow2] log qcow2
+[!qcow2] log not qcow2
+[raw] log raw
+[file] [qemu>=1.0] log file and new
+[file] [qemu>=99.0] log from the future
+[qemu<99.0] log not from the future
+[program=sh] log a shell
+[!program=no-such-program-here] log no such program
+[size=1M] log $size
+";
+    let log = logged(text);
+    assert_eq!(log, "qcow2\nfile and new\nnot from the future\na shell\nno such program\n");
+}
+
+#[test]
+fn words_and_variables_reach_the_tools_as_they_are_written() {
+    let text = "\
+log 'a  b' \"c $IMGFMT\" d\\ e $$5 ${IMGFMT}x '$IMGFMT' \"\\$IMGFMT\" ''.
+log {\"a\": [1, \"$IMGFMT\"], \"b\": \"$$\"} k=[ 1,  2 ]
+log one \\
+    two
+";
+    let log = logged(text);
+    let lines: Vec<_> = log.lines().collect();
+    assert_eq!(lines[0], "a  b c qcow2 d e $5 qcow2x $IMGFMT $IMGFMT .");
+    assert_eq!(lines[1], "{\"a\":[1,\"qcow2\"],\"b\":\"$\"} k=[1,2]");
+    assert_eq!(lines[2], "one two");
+}
+
+#[test]
+fn captured_values_keep_their_type() {
+    let text = "\
+files: disk
+quiet qemu-img create -f qcow2 $disk 1M
+let size = qemu-img info --output=json $disk : virtual-size
+let all = qemu-img --version
+quiet qemu-img info --output=json $disk
+assert virtual-size == $size
+! assert virtual-size == \"$size\"
+assert virtual-size != \"$size\"
+assert filename == $disk
+log $size
+vm drive $disk
+vm launch
+qmp block_resize device=drive0 size=$size
+";
+    let log = logged(text);
+    assert!(log.starts_with("1048576\n"), "{log}");
+    assert!(log.contains("\"size\": 1048576"), "{log}");
+}
+
+#[test]
+fn a_variable_of_a_line_that_did_not_run_is_an_error() {
+    let told = failure("[raw] let x = qemu-img --version\nlog $x\n");
+    assert!(told.contains("a.case:2:1: $x is not set, for the line that captures it was not run"), "{told}");
+}
+
+#[test]
+fn assertions_look_at_the_last_reply() {
+    let head =
+        "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nquiet qemu-img info --output=json $disk\n";
+    for sound in [
+        "assert virtual-size == 1048576",
+        "assert virtual-size == [1, 1048576]",
+        "assert virtual-size != 1",
+        "assert virtual-size > 1048575",
+        "assert virtual-size >= 1048576",
+        "assert virtual-size < 1e7",
+        "assert virtual-size <= 1048576",
+        "assert format == qcow2",
+        "assert format-specific/data/corrupt == false",
+        "! assert backing-filename",
+        "! assert virtual-size == 2",
+        "! assert virtual-size > 1048576",
+    ] {
+        assert_eq!(logged(&format!("{head}{sound}\n")), "", "{sound}");
+    }
+    for (wrong, why) in [
+        ("assert virtual-size == 2", "not true: virtual-size == 2"),
+        ("assert backing-filename", "no key \"backing-filename\""),
+        ("! assert virtual-size", "`!` demands that there is nothing at the path"),
+        ("! assert nonesuch == 2", "no key \"nonesuch\""),
+        ("assert format > 2", "cannot be ordered beside 2"),
+    ] {
+        let told = failure(&format!("{head}{wrong}\n"));
+        assert!(told.contains("a.case:4:1: ") && told.contains(why), "{wrong}: {told}");
+    }
+    let told = failure("files: disk\n[raw] check $disk\nassert x\n");
+    assert!(told.contains("a.case:3:1: there is no reply to look at"), "{told}");
+}
+
+#[test]
+fn a_skip_stays_a_skip() {
+    let (log, result) = run("log before\n[qcow2] skip not for $IMGFMT here\nlog after\n");
+    assert_eq!(log, "before\n");
+    assert!(matches!(&result, Err(Error::Skip(why)) if why == "not for qcow2 here"), "{result:?}");
+    let test = Test::with_format("qcow2").unwrap();
+    run_in(&test, "not-run the part with the moon\n").1.unwrap();
+    assert_eq!(test.context().not_run(), ["the part with the moon"]);
+}
+
+#[test]
+fn what_is_left_running_ends_with_the_script() {
+    let test = Test::with_format("qcow2").unwrap();
+    let text = "\
+files: disk
+sockets: nbd
+vms: two
+quiet qemu-img create -f qcow2 $disk 1M
+io open -r $disk
+nbd-server start -k $nbd -r -f qcow2 $disk
+storage-daemon start
+vm launch
+vm@two launch
+";
+    let (log, result) = run_in(&test, text);
+    result.unwrap();
+    assert_eq!(log, "Start NBD server\nKill NBD server\n");
+    assert!(test.context().registry().is_empty());
+    assert!(test.context().take_late().is_empty());
+}
+
+#[test]
+fn a_thing_runs_once_and_ends_once() {
+    let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nio open -r $disk\n";
+    let told = failure(&format!("{head}io open -r $disk\n"));
+    assert!(told.contains("a.case:4:1: the qemu-io session runs already"), "{told}");
+    let told = failure(&format!("{head}io close\nio close\n"));
+    assert!(told.contains("a.case:5:1: the qemu-io session does not run"), "{told}");
+}
+
+#[test]
+fn a_request_that_fails_in_qemu_fails_its_line() {
+    let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nvm drive $disk\nvm launch\n";
+    let told = failure(&format!("{head}hmp-qemu-io drive0 'read -P 7 0 512'\n"));
+    assert!(told.contains("a.case:5:1: qemu-io drive0 \"read -P 7 0 512\" failed:"), "{told}");
+    logged(&format!("{head}! hmp-qemu-io drive0 'read -P 7 0 512'\n! hmp-qemu-io nothing 'read 0 512'\n"));
+    let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nio open $disk\n";
+    let told = failure(&format!("{head}io cmd read -P 7 0 512\n"));
+    assert!(told.contains("a.case:4:1: qemu-io command \"read -P 7 0 512\" failed:"), "{told}");
+}
+
+#[test]
+fn combinations_of_parameters_make_trials() {
+    let text = "params: size=1M,2M kind=a,b,c\nlog $size $kind\n";
+    let suite = script::suite_from_file(Path::new("a.case"), text).unwrap();
+    assert_eq!(
+        suite.declaration().params,
+        [
+            "size=1M,kind=a",
+            "size=1M,kind=b",
+            "size=1M,kind=c",
+            "size=2M,kind=a",
+            "size=2M,kind=b",
+            "size=2M,kind=c"
+        ]
+    );
+    assert_eq!(suite.tests().len(), 1);
+    assert_eq!(suite.tests()[0].name(), "");
+}
+
+#[test]
+fn a_skeleton_is_a_case_that_passes() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = script::create(dir.path(), "topic/deep/name").unwrap();
+    assert_eq!(file, dir.path().join("topic/deep/name.case"));
+    let text = std::fs::read_to_string(&file).unwrap();
+    assert!(logged(&text).contains("== write and read back =="));
+    let again = script::create(dir.path(), "topic/deep/name").unwrap_err().to_string();
+    assert!(again.contains("topic/deep/name.case is there already: choose another name"), "{again}");
+    let found = script::discover(dir.path()).unwrap();
+    assert_eq!(found.iter().map(|found| found.path.as_str()).collect::<Vec<_>>(), ["topic/deep/name"]);
+}
