@@ -8,7 +8,7 @@ pub use crate::env::Version;
 pub use crate::error::{Error, Result, TestResult, Unchecked};
 pub use crate::filter::Filter;
 pub use crate::process::{Output, Status};
-pub use crate::qmp::{EventMatch, Wait};
+pub use crate::qmp::{Args, EventMatch, Wait};
 pub use crate::suite::{Declare, Fixture, Requirement, Suite};
 pub use crate::test::Test;
 pub use crate::tools::InfoLog;

@@ -598,7 +598,7 @@ fn a_flood_of_events_meets_the_deadline() {
             assert!(text(&error).starts_with("timed out waiting for event STOP\n"), "{error}");
             let now = Deadline::after(Duration::ZERO);
             assert!(!monitor.take_events(now).unwrap().is_empty());
-            assert!(!monitor.drain(now).is_empty());
+            monitor.drain(now);
         },
     );
 }

@@ -45,7 +45,7 @@ fn stream_over_error(t: &mut Test, errno: i32) -> TestResult {
     t.assert_qmp(&error, "data/action", action)?;
 
     if action == "stop" {
-        vm.job("job0").wait_status("paused")?;
+        vm.job("job0").wait_paused()?;
         let jobs = vm.query("query-block-jobs")?;
         t.assert_qmp(&jobs, "return[0]/status", "paused")?;
         t.assert_qmp(&jobs, "return[0]/offset", CHUNK)?;

@@ -9,6 +9,7 @@ use nix::fcntl::{Flock, FlockArg};
 
 use super::Scratch;
 use crate::error::{Error, Result};
+use crate::process::remove_at_end;
 
 const PREFIX: &str = "iotests-run-";
 const LOCK: &str = "lock";
@@ -85,6 +86,7 @@ impl Locked {
         let suffix = suffix.trim_start_matches(".iotests-new-");
         let dir = base.join(format!("{PREFIX}{suffix}"));
         fs::rename(made.path(), &dir).map_err(Error::io(format!("name {}", dir.display())))?;
+        remove_at_end(&dir);
         // Renamed away: nothing is left to remove under the old name.
         let _ = made.keep();
         Ok(Self { dir, _lock: lock })

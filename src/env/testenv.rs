@@ -126,6 +126,13 @@ impl TestEnv {
         env
     }
 
+    /// Has sample images read from this directory if `SAMPLE_IMG_DIR` names none.
+    #[must_use]
+    pub fn with_samples(mut self, dir: PathBuf) -> Self {
+        self.sample_img_dir.get_or_insert(dir);
+        self
+    }
+
     /// Keeps what is found out about the binaries in this directory, for other processes.
     #[must_use]
     pub fn with_cache_dir(mut self, dir: PathBuf) -> Self {

@@ -1,5 +1,6 @@
 //! What a trial leaves behind for whoever looks into its failure.
 
+use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -7,6 +8,8 @@ use crate::error::{Error, Result};
 
 /// Lines of each log file that a failure shows.
 const TAIL: usize = 20;
+/// How much of a line is shown; a reply of the monitor can be endless.
+const WIDTH: usize = 300;
 
 /// What was logged, beside the other files of a failed trial.
 pub(super) const ACTUAL: &str = "actual.out";
@@ -82,6 +85,14 @@ fn tail(text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let skipped = lines.len().saturating_sub(TAIL);
     let mut out = if skipped > 0 { format!("… {skipped} lines before\n") } else { String::new() };
-    out.push_str(&lines[skipped..].join("\n"));
+    let shown: Vec<_> = lines[skipped..].iter().map(|line| shortened(line)).collect();
+    out.push_str(&shown.join("\n"));
     out
+}
+
+fn shortened(line: &str) -> Cow<'_, str> {
+    match line.char_indices().nth(WIDTH) {
+        Some((end, _)) => Cow::Owned(format!("{} …", &line[..end])),
+        None => Cow::Borrowed(line),
+    }
 }

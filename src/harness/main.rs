@@ -28,7 +28,9 @@ pub fn main(project: Project) -> ExitCode {
         Err(error) => return refuse(&[error]),
     };
     let env = match TestEnv::from_process() {
-        Ok(env) => env.with_cache_dir(project.work_dir().join("probes")),
+        Ok(env) => env
+            .with_cache_dir(project.work_dir().join("probes"))
+            .with_samples(project.case_dir().join("samples")),
         Err(errors) => return refuse(&errors),
     };
     start(project, &args, env).unwrap_or_else(|errors| refuse(&errors))

@@ -15,7 +15,7 @@ const CHUNK: u64 = 64 * 1024;
 /// The most that a pipe holds, unless root has raised the limit.
 const PIPE_SIZE_MAX: u64 = 1 << 20;
 /// The most that a tool may print.
-const MOST_OUTPUT: usize = 512 << 20;
+const MOST_OUTPUT: usize = 256 << 20;
 /// How many of the last lines of output the message of a time-out shows.
 const TAIL_LINES: usize = 20;
 /// How long a process that has ended may take to be reaped.
@@ -50,24 +50,24 @@ impl Cmd {
         let mut child =
             self.spawn(Stream::Null, Stream::To(out_write.into()), Stream::To(err_write.into()), registry)?;
         let mut streams = [Some(Collector::new(out_read)?), err_read.map(Collector::new).transpose()?];
-        let ended = collect(&mut streams, &child, deadline);
-        let [stdout, stderr] = streams.map(|stream| stream.map(Collector::into_text).unwrap_or_default());
+        let ended = collect(&mut streams, &child, deadline)?;
         let command = child.command().to_owned();
-        match ended? {
-            Ended::Exited => {
-                Ok(Output { status: child.wait(Deadline::after(REAP_LIMIT))?, command, stdout, stderr })
-            }
-            Ended::TimedOut => Err(Error::Timeout {
+        if let Ended::Flooded = ended {
+            return Err(Error::assertion(format!(
+                "{command} printed more than {} MiB and was killed; it began: {}",
+                MOST_OUTPUT >> 20,
+                streams.iter().flatten().map(Collector::beginning).collect::<Vec<_>>().join("\n")
+            )));
+        }
+        let [stdout, stderr] = streams.map(|stream| stream.map(Collector::into_text).unwrap_or_default());
+        if let Ended::TimedOut = ended {
+            return Err(Error::Timeout {
                 what: format!("the end of {command} (killed now)"),
                 after: deadline.elapsed(),
                 last_seen: tail(&format!("{stdout}{stderr}")),
-            }),
-            Ended::Flooded => Err(Error::assertion(format!(
-                "{command} printed more than {} MiB and was killed; it began: {}",
-                MOST_OUTPUT >> 20,
-                stdout.chars().take(200).collect::<String>()
-            ))),
+            });
         }
+        Ok(Output { status: child.wait(Deadline::after(REAP_LIMIT))?, command, stdout, stderr })
     }
 }
 
@@ -108,8 +108,9 @@ fn collect(streams: &mut [Option<Collector>; 2], child: &Child, deadline: Deadli
 
 /// The last lines of a long text, for a message.
 fn tail(text: &str) -> String {
-    let lines: Vec<_> = text.lines().collect();
-    lines[lines.len().saturating_sub(TAIL_LINES)..].join("\n")
+    let mut lines: Vec<_> = text.lines().rev().take(TAIL_LINES).collect();
+    lines.reverse();
+    lines.join("\n")
 }
 
 /// One pipe being read without blocking.
@@ -138,7 +139,12 @@ impl Collector {
         Ok(())
     }
 
+    fn beginning(&self) -> String {
+        String::from_utf8_lossy(&self.bytes[..self.bytes.len().min(200)]).into_owned()
+    }
+
     fn into_text(self) -> String {
-        String::from_utf8_lossy(&self.bytes).into_owned()
+        String::from_utf8(self.bytes)
+            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
     }
 }

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
+use super::guard;
+
 /// A set of live process groups. Clones share the set; a child set's groups belong to its parent's
 /// too.
 #[derive(Clone, Debug, Default)]
@@ -51,16 +53,18 @@ impl Registry {
 
     pub(super) fn insert(&self, group: Pid) {
         self.lock().insert(group.as_raw());
-        if let Some(parent) = &self.parent {
-            parent.insert(group);
+        match &self.parent {
+            Some(parent) => parent.insert(group),
+            None => guard::watch_group(group),
         }
     }
 
     /// To be called before the group's leader is reaped: from then on its number may be reused.
     pub(super) fn remove(&self, group: Pid) {
         self.lock().remove(&group.as_raw());
-        if let Some(parent) = &self.parent {
-            parent.remove(group);
+        match &self.parent {
+            Some(parent) => parent.remove(group),
+            None => guard::forget_group(group),
         }
     }
 

@@ -10,6 +10,34 @@ use crate::error::{Error, Result};
 pub struct Args(Value);
 
 impl Args {
+    /// These arguments with `changes` on top: a value replaces what was there, `null` takes it away.
+    ///
+    /// ```
+    /// use iotests::prelude::*;
+    ///
+    /// let usual = Args::from(json!({ "device": "drive0", "sync": "full" }));
+    /// let changed = usual.with(json!({ "sync": null, "speed": 1 })).into_object("drive-mirror")?;
+    /// assert_eq!(Value::Object(changed), json!({ "device": "drive0", "speed": 1 }));
+    /// # Ok::<(), iotests::error::Error>(())
+    /// ```
+    #[must_use]
+    pub fn with(self, changes: impl Into<Self>) -> Self {
+        let (mut all, changes) = match (self.0, changes.into().0) {
+            (Value::Object(all), Value::Object(changes)) => (all, changes),
+            (all, Value::Null) => return Self(all),
+            (Value::Null, Value::Object(changes)) => (Map::new(), changes),
+            (_, other) => return Self(other),
+        };
+        for (key, value) in changes {
+            if value.is_null() {
+                all.shift_remove(&key);
+            } else {
+                all.insert(key, value);
+            }
+        }
+        Self(Value::Object(all))
+    }
+
     /// The arguments as an object.
     ///
     /// # Errors

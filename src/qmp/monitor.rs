@@ -240,7 +240,9 @@ impl Monitor {
     fn keep(&mut self, message: Message) -> Result<()> {
         match message {
             Message::Event(_) if self.events.len() >= MOST_EVENTS => {
-                return Err(self.broken(&format!("sent more than {MOST_EVENTS} events that nobody asked for")));
+                return Err(
+                    self.broken(&format!("sent more than {MOST_EVENTS} events that nobody asked for"))
+                );
             }
             Message::Event(event) => self.events.push_back(event),
             // Late answer to a command whose wait was given up.

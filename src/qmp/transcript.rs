@@ -54,7 +54,8 @@ impl Transcript {
         let fits = self.recorded <= MOST_RECORDED;
         self.recorded = self.recorded.saturating_add(line.len());
         if let Some(file) = self.file.as_mut().filter(|_| fits) {
-            let line = if self.recorded <= MOST_RECORDED { line } else { b"(the rest is too much to record)" };
+            let line =
+                if self.recorded <= MOST_RECORDED { line } else { b"(the rest is too much to record)" };
             // An incomplete transcript must not fail a trial.
             let _ = file
                 .write_all(arrow.as_bytes())

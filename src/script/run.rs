@@ -93,7 +93,15 @@ impl<'t> Run<'t> {
     /// What everything of a command goes through on its way to the log: `own` are those of the
     /// command.
     pub(super) fn filters(&self, own: &[Filter]) -> Vec<Filter> {
-        [own, &[self.test.filter_testfiles()], &self.filters].concat()
+        let paths = self.test.context().paths();
+        let sockets = paths.sock_dir.clone();
+        let hidden = [
+            self.test.filter_testfiles(),
+            // A script has variables for the directories as well.
+            Filter::test_dir(&paths.test_dir),
+            Filter::custom_text(move |text| text.replace(&sockets, "SOCK_DIR")),
+        ];
+        [own, &hidden, &self.filters].concat()
     }
 
     /// Logs a message.

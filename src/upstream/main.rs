@@ -17,7 +17,7 @@ const HOW_TO_GET_ONE: &str = "\
 iotests: IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
 iotests: of a QEMU source tree of the same version as the binaries. To get one:
 iotests:   Debian, Ubuntu   apt-get source qemu
-iotests:   Fedora           dnf install qemu-tests, then IOTESTS_SUITE=/usr/lib64/qemu/tests-qemu-iotests
+iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests tells where it is
 iotests:   anywhere         git clone --depth 1 --branch v10.0.2 https://gitlab.com/qemu-project/qemu.git";
 
 /// Runs QEMU's own suite as the command line and the environment ask: the `main` of a test target

@@ -14,13 +14,13 @@ const GREETING: &str =
     r#"{"QMP": {"version": {"qemu": {"major": 10, "minor": 0, "micro": 2}}, "capabilities": ["oob"]}}"#;
 
 /// What goes before the name of a fault in the name of the program.
-pub const PREFIX: &str = "fake-qemu-";
+pub(crate) const PREFIX: &str = "fake-qemu-";
 
 /// What it prints before it ends early.
-pub const LAST_WORDS: &str = "fake: the disk is on fire";
+pub(crate) const LAST_WORDS: &str = "fake: the disk is on fire";
 
 /// Plays the fault that the program's name ends with.
-pub fn play(program: &Path, args: &[String]) -> ! {
+pub(crate) fn play(program: &Path, args: &[String]) -> ! {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap();
     let fault = name.strip_prefix(PREFIX).unwrap();
     if let Some(probe) = chardev(args, "probe") {

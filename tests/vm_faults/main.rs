@@ -3,31 +3,28 @@
 #![expect(clippy::unwrap_used, reason = "a broken fixture should fail loudly")]
 
 mod fake;
+#[path = "../support/stage.rs"]
+mod stage;
+#[path = "../support/mod.rs"]
+mod support;
 
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::sync::Arc;
 use std::time::Duration;
 
-use iotests::context::{Context, Params, RunDir};
-use iotests::env::TestEnv;
 use iotests::error::{Error, Result};
 use iotests::prelude::*;
-use iotests::process::{Deadline, Registry};
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
-use rustix::process::{Pid, PidfdFlags, pidfd_open};
-use tempfile::TempDir;
+use stage::{AMPLE, Stage};
+use support::is_gone;
 
 /// Of the library's own limits: 1.5 s for a launch, 3 s for a shutdown, 0.5 s for last words.
 const SCALE: &str = "0.1";
 /// For the trials that have to run into their own limit.
 const TRIAL_LIMIT: Duration = Duration::from_millis(500);
-/// For those that do not.
-const AMPLE: Duration = Duration::from_secs(120);
 
 fn main() -> ExitCode {
     let mut args = std::env::args();
@@ -82,10 +79,8 @@ trials![
 
 /// A trial whose QEMU has one fault.
 struct Scene {
-    test: Test,
+    stage: Stage,
     program: PathBuf,
-    _run: RunDir,
-    dir: TempDir,
 }
 
 impl Scene {
@@ -97,24 +92,16 @@ impl Scene {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join(format!("{}{fault}", fake::PREFIX));
         symlink(std::env::current_exe().unwrap(), &program).unwrap();
-        let path = std::env::var_os("PATH").unwrap();
-        let vars = [
-            ("PATH", path),
-            ("QEMU_PROG", program.clone().into_os_string()),
-            ("IOTESTS_TIMEOUT_SCALE", SCALE.into()),
-        ];
-        let env = TestEnv::from_vars(vars.map(|(name, value)| (OsString::from(name), value))).unwrap();
-        // Asked for now, so that it does not take from the trial's time.
-        env.caps().emulator().unwrap();
-        let params = Params { imgfmt: "raw".into(), imgproto: "file".into(), param: None };
-        let run = RunDir::create(dir.path(), dir.path()).unwrap();
-        let scratch = run.trial().unwrap();
-        let context = Context::new(Arc::new(env), params, scratch, Some(limit), Registry::new());
-        Self { test: Test::with_context(Arc::new(context)), program, _run: run, dir }
+        let vars = [("QEMU_PROG", program.as_path()), ("IOTESTS_TIMEOUT_SCALE", SCALE.as_ref())];
+        Self { stage: Stage::in_dir(dir, "raw", &vars, limit), program }
+    }
+
+    fn test(&self) -> &Test {
+        &self.stage.test
     }
 
     fn launch(&self) -> Result<Vm> {
-        self.test.vm().launch()
+        self.test().vm().launch()
     }
 
     fn launched(&self) -> Vm {
@@ -128,30 +115,18 @@ impl Scene {
 
     /// The message with what differs from run to run replaced.
     fn text(&self, error: &Error) -> String {
-        let text = error.to_string().replace(self.program.to_str().unwrap(), "QEMU_PROG");
-        let text = text.replace(self.dir.path().to_str().unwrap(), "DIR");
-        let lines = text.lines().map(|line| {
-            let line = match line.split_once("timed out after ") {
-                Some((before, rest)) => format!("{before}timed out {}", rest.split_once(" s ").unwrap().1),
-                None => line.to_owned(),
-            };
-            match line.split_once("QEMU_PROG -display none ") {
-                Some((before, _)) => format!("{before}QEMU_PROG …"),
-                None => line,
-            }
-        });
-        lines.collect::<Vec<_>>().join("\n")
+        shorten(&self.stage.text(error))
     }
 
     /// What destructors found.
     fn late(&self) -> Vec<String> {
-        self.test.context().take_late().iter().map(|error| self.text(error)).collect()
+        self.stage.late().iter().map(|text| shorten(text)).collect()
     }
 
     /// Every process that the fake was; there must have been `count`, and all must be gone.
     #[track_caller]
     fn assert_gone(self, count: usize) {
-        assert!(self.test.context().registry().is_empty(), "a group is still registered");
+        assert!(self.test().context().registry().is_empty(), "a group is still registered");
         assert_eq!(self.late(), [""; 0]);
         let pids = fs::read_to_string(self.program.with_extension("pids")).unwrap();
         assert_eq!(pids.lines().count(), count, "processes started");
@@ -161,12 +136,16 @@ impl Scene {
     }
 }
 
-/// Whether a process has ended; one that was sent SIGKILL gets a moment to do so.
-fn is_gone(pid: i32) -> bool {
-    let Ok(pidfd) = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()) else { return true };
-    let [ended] =
-        Deadline::after(Duration::from_secs(10)).wait_readable([std::os::fd::AsFd::as_fd(&pidfd)]).unwrap();
-    ended
+/// Without the arguments of the fake.
+fn shorten(text: &str) -> String {
+    let lines = text.lines().map(|line| match line.split_once(" -display none ") {
+        Some((before, _)) => {
+            let (before, _) = before.split_once(&format!("DIR/{}", fake::PREFIX)).unwrap();
+            format!("{before}QEMU_PROG …")
+        }
+        None => line.to_owned(),
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 #[track_caller]
@@ -412,7 +391,7 @@ fn a_bad_status_at_quit_is_told_unless_it_may_be() {
     let text = scene.text(&scene.launched().shutdown().unwrap_err());
     assert!(text.starts_with("QEMU ended unexpectedly: exit status 7\ncommand: QEMU_PROG …\n"), "{text}");
     assert!(text.ends_with("its output:\n    fake: the disk is on fire"), "{text}");
-    let mut vm = scene.test.vm().may_fail().launch().unwrap();
+    let mut vm = scene.test().vm().may_fail().launch().unwrap();
     vm.shutdown().unwrap();
     assert_eq!(vm.exit_status(), Some(Status::Exited(7)));
     assert_eq!(vm.get_log().unwrap().trim_end(), fake::LAST_WORDS);
@@ -468,7 +447,7 @@ fn one_that_is_killed_is_no_failure() {
 
 fn a_panic_leaves_nothing_behind() {
     let scene = Scene::new("ignores-sigterm");
-    let test = scene.test.clone();
+    let test = scene.test().clone();
     let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
         let _vm = test.vm().launch().unwrap();
         std::panic::resume_unwind(Box::new("the case"));
@@ -479,7 +458,7 @@ fn a_panic_leaves_nothing_behind() {
 
 fn a_registry_ends_what_hangs() {
     let scene = Scene::new("never-answers");
-    let registry = scene.test.context().registry().clone();
+    let registry = scene.test().context().registry().clone();
     let mut vm = scene.launched();
     let error = std::thread::scope(|scope| {
         // As a harness does whose trial is out of time.

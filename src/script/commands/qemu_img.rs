@@ -1,6 +1,6 @@
 //! qemu-img.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::super::run::Run;
 use super::{Call, Command, Done};
@@ -44,7 +44,7 @@ pub(super) const CHECK: Command = Command {
 pub(super) const MAP: Command = Command {
     name: "map",
     usage: "FILE [format=FORMAT]",
-    about: "logs `qemu-img map` as JSON, a line for each extent; `compressed` is left out where it is false",
+    about: "logs `qemu-img map` as JSON, a line for each extent, without its `offset`, and without `compressed` where it is false",
     yields: true,
     run: map,
     ..Command::BASE
@@ -102,16 +102,37 @@ fn check(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
 fn map(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let format = format_of(run, call, "format")?;
     let map = run.test.qemu_img_map(["-f", &format, call.text(0)])?;
-    for extent in map.as_array().into_iter().flatten() {
-        let mut extent = extent.clone();
-        if let Value::Object(fields) = &mut extent
-            && fields.get("compressed") == Some(&json!(false))
-        {
-            fields.shift_remove("compressed");
-        }
-        run.log(extent, &[]);
+    for extent in lasting_extents(&map) {
+        run.log(Value::Object(extent), &[]);
     }
     Ok(Done::reply(map))
+}
+
+/// The extents without where they are in the file, which depends on the order of writes, and so
+/// joined where that alone had parted them.
+fn lasting_extents(map: &Value) -> Vec<Map<String, Value>> {
+    let mut joined: Vec<Map<String, Value>> = Vec::new();
+    for extent in map.as_array().into_iter().flatten().filter_map(Value::as_object) {
+        let mut extent = extent.clone();
+        extent.shift_remove("offset");
+        if extent.get("compressed") == Some(&json!(false)) {
+            extent.shift_remove("compressed");
+        }
+        let place = |extent: &mut Map<String, Value>| {
+            ["start", "length"]
+                .map(|key| extent.shift_remove(key).and_then(|value| value.as_u64()).unwrap_or(0))
+        };
+        if let Some(last) = joined.last_mut() {
+            let (mut before, mut this) = (last.clone(), extent.clone());
+            let ([start, length], [next, more]) = (place(&mut before), place(&mut this));
+            if before == this && start + length == next {
+                last.insert("length".to_owned(), json!(length + more));
+                continue;
+            }
+        }
+        joined.push(extent);
+    }
+    joined
 }
 
 fn compare(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {

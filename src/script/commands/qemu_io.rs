@@ -4,8 +4,14 @@ use super::{Command, Done, Role, Thing};
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
 
-/// What qemu-io prints when data is not what `read -P` demands.
-const WRONG_DATA: &str = "Pattern verification failed";
+/// Whether what qemu-io printed tells of a request that failed, or of data that is not what `read -P`
+/// demands.
+pub(super) fn tells_of_failure(printed: &str) -> bool {
+    printed.contains(" failed: ") || printed.contains("Pattern verification failed")
+}
+
+/// What `!` demands of a command of qemu-io.
+pub(super) const REQUEST_FAILS: &str = "a request that fails, or data that is not the demanded pattern";
 
 pub(super) const QEMU_IO: Command = Command {
     name: "qemu-io",
@@ -17,10 +23,9 @@ pub(super) const QEMU_IO: Command = Command {
     run: |run, call| {
         let output = run.test.qemu_io(&call.texts).unchecked()?;
         run.log(output.stdout.as_str(), &[Filter::qemu_io()]);
-        let wrong_data = output.stdout.contains(WRONG_DATA);
         let mut done = Done::tool(output.clone());
         // Before 10.1 the exit status says nothing of a pattern that does not match.
-        if wrong_data {
+        if tells_of_failure(&output.stdout) {
             done.failed = Some(Error::Tool(Box::new(output)));
         }
         Ok(done)
@@ -45,12 +50,16 @@ pub(super) const CMD: Command = Command {
     name: "io cmd",
     usage: "WORD...",
     about: "has it run a command and logs what it prints, without times",
+    fails: Some(REQUEST_FAILS),
     yields: true,
     on: Some((Thing::Session, Role::Uses)),
     run: |run, call| {
-        let printed = run.sessions.get(call.instance)?.cmd(&call.texts.join(" "))?;
+        let command = call.texts.join(" ");
+        let printed = run.sessions.get(call.instance)?.cmd(&command)?;
         run.log(printed.as_str(), &[Filter::qemu_io()]);
-        Ok(Done { text: Some(printed), ..Done::default() })
+        let failed = tells_of_failure(&printed)
+            .then(|| Error::assertion(format!("qemu-io command {command:?} failed:\n{printed}")));
+        Ok(Done { failed, text: Some(printed), ..Done::default() })
     },
     ..Command::BASE
 };

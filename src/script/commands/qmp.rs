@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::run::Run;
-use super::{Command, Done, Problem, Role, Thing};
+use super::qemu_io::tells_of_failure;
+use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::log::Msg;
@@ -47,13 +48,10 @@ pub(super) const HMP_QEMU_IO: Command = Command {
     usage: "DRIVE COMMAND [qdev]",
     about: "runs a qemu-io command on a drive or node, or with `qdev` on a device; what it prints goes to QEMU's \
             output, see `vm log`",
-    fails: Some("an error as reply"),
+    fails: Some("an error as reply, a request that fails, or data that is not the demanded pattern"),
     yields: true,
     on: USES,
-    run: |run, call| {
-        let device = if call.has("qdev") { "-d " } else { "" };
-        hmp(run, call.instance, &format!("qemu-io {device}{} \"{}\"", call.text(0), call.text(1)))
-    },
+    run: hmp_qemu_io,
     ..Command::BASE
 };
 
@@ -138,6 +136,23 @@ fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
         done.failed = Some(Error::assertion(message));
     }
     done.text = Some(printed);
+    Ok(done)
+}
+
+/// What a request came to, only QEMU's output tells.
+fn hmp_qemu_io(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
+    let device = if call.has("qdev") { "-d " } else { "" };
+    let printed = |run: &mut Run<'_>| run.vm(call.instance).get_log().unwrap_or_default();
+    let before = printed(run).len();
+    let command = format!("qemu-io {device}{} \"{}\"", call.text(0), call.text(1));
+    let mut done = hmp(run, call.instance, &command)?;
+    let text = printed(run).split_off(before);
+    // A success replies nothing, a refusal says why.
+    let refusal = done.text.take().unwrap_or_default();
+    if done.failed.is_none() && (!refusal.is_empty() || tells_of_failure(&text)) {
+        done.failed = Some(Error::assertion(format!("{command} failed:\n{refusal}{text}")));
+    }
+    done.text = Some(text);
     Ok(done)
 }
 
