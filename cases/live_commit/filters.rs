@@ -8,7 +8,7 @@ struct Chain {
 }
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "qed"]).groups(["rw", "backing", "quick"]);
+    s.formats(["qcow2"]).groups(["rw", "backing", "quick"]);
     let mut chain = s.fixture("chain", Chain::open).requires(Requirement::VirtioScsi);
     chain.test("between_filters", between_filters);
     chain.test("through_a_filter", through_a_filter);

@@ -9,7 +9,7 @@ struct Disk {
 }
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "qed"]).groups(["rw", "quick"]);
+    s.formats(["qcow2"]).groups(["rw", "quick"]);
     let mut disk = s.fixture("", Disk::open).requires(Requirement::Quorum);
     disk.test("completed", completed);
     disk.test("cancelled", cancelled);

@@ -15,7 +15,7 @@ struct Chain {
 }
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "qed"]).groups(["rw", "backing"]);
+    s.formats(["qcow2"]).groups(["rw", "backing"]);
     let mut chain = s.fixture("", Chain::open);
     chain.test("side_by_side", side_by_side);
     chain.test("stream_in_the_way", stream_in_the_way);

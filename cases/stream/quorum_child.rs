@@ -2,7 +2,7 @@
 use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "qed"]).groups(["rw", "backing", "quick"]).requires(Requirement::Quorum);
+    s.formats(["qcow2"]).groups(["rw", "backing", "quick"]).requires(Requirement::Quorum);
     s.test("one_child", one_child);
 }
 
