@@ -753,7 +753,7 @@ fn scratch_files_go_with_the_trial() {
     fs::create_dir(&second).unwrap();
     let socket = t.socket("nbd").unwrap();
     std::os::unix::net::UnixListener::bind(socket.as_str()).unwrap();
-    let paths = [first.clone(), second.clone(), socket.clone()];
+    let paths = [first, second, socket];
     assert!(paths.iter().all(|path| path.as_path().exists()));
     drop(stage);
     assert!(paths.iter().all(|path| !path.as_path().exists()));

@@ -99,7 +99,7 @@ fn mistakes(t: &mut Test) -> TestResult {
         json!({ "driver": "qcow2", "node-name": "a", "file": "nonesuch" }),
         json!({ "driver": "qcow2", "node-name": "a", "file": { "driver": "file", "filename": nowhere } }),
         json!({ "driver": "qcow2", "node-name": "a", "colour": "red", "file": { "driver": "file", "filename": image } }),
-        json!({ "driver": "vdi", "node-name": "a", "file": { "driver": "file", "filename": image } }),
+        json!({ "driver": "qed", "node-name": "a", "file": { "driver": "file", "filename": image } }),
         json!({ "driver": "qcow2", "node-name": "a" }),
         json!({ "driver": "qcow2", "node-name": "a", "backing": "nonesuch", "file": { "driver": "file", "filename": image } }),
     ] {

@@ -82,7 +82,7 @@ fn json_name(t: &mut Test) -> TestResult {
     let image = t.file("image");
     t.qemu_img_create(["-f", "qcow2", &image, "1M"])?;
     let node = json!({
-        "driver": "qcow2", "node-name": "disk", "lazy-refcounts": true,
+        "driver": "qcow2", "node-name": "disk",
         "file": { "driver": "raw", "offset": 0, "file": { "driver": "file", "filename": image } },
     });
     let mut vm = t.vm().blockdev(node).launch()?;

@@ -5,7 +5,9 @@ pub fn suite(s: &mut Suite) {
     s.groups(["convert", "quick"]);
     s.test("overlay_is_flattened", flattened).formats(["qcow2", "qed", "vmdk"]);
     s.test("backing_file_is_kept_when_named", kept_backing).formats(["qcow2", "qed"]);
-    s.test("snapshot_is_picked_by_name_and_id", snapshot).formats(["qcow2"]);
+    s.test("snapshot_is_picked_by_name_and_id", snapshot)
+        .formats(["qcow2"])
+        .unsupported_imgopts(["refcount_bits=1"]);
     s.test("compressed_copy_is_smaller_and_equal", compressed)
         .formats(["qcow2"])
         .unsupported_imgopts(["compression_type"]);
@@ -14,7 +16,7 @@ pub fn suite(s: &mut Suite) {
     s.test("read_errors_become_zeros_when_salvaging", salvage).formats(["qcow2"]);
     s.test("several_sources_are_joined", joined).formats(["raw", "qcow2"]);
     s.test("target_is_known_to_be_zero", target_is_zero).formats(["qcow2"]);
-    s.test("mistakes_are_refused", mistakes).formats(["qcow2"]);
+    s.test("mistakes_are_refused", mistakes).formats(["qcow2"]).unsupported_imgopts(["compat"]);
 }
 
 fn flattened(t: &mut Test) -> TestResult {

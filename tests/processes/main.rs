@@ -374,7 +374,7 @@ fn nothing_outlives_a_killed_harness() {
 
 fn children_die_with_the_thread_that_started_them() {
     let registry = Registry::new();
-    let starter = registry.clone();
+    let starter = registry;
     let thread = std::thread::spawn(move || start(sh("echo; exec sleep 1000"), &starter).0);
     let mut child = thread.join().unwrap();
     assert_eq!(child.wait(ample()).unwrap(), Status::Signalled(9));

@@ -18,7 +18,7 @@ fn check_round_trip(text: &str) -> Result<(), TestCaseError> {
             let again = script::parse(&printed)
                 .map_err(|problems| TestCaseError::fail(format!("{printed}\n{problems:?}")))?;
             prop_assert_eq!(&parsed, &again, "{}", printed);
-            prop_assert_eq!(printed.clone(), again.to_string());
+            prop_assert_eq!(printed, again.to_string());
         }
         Err(problems) => {
             prop_assert!(!problems.is_empty());

@@ -34,7 +34,8 @@ impl Stage {
         let _ = env.caps().emulator();
         let params = Params { imgfmt: imgfmt.to_owned(), imgproto: "file".to_owned(), param: None };
         let run = RunDir::create(dir.path(), dir.path()).unwrap();
-        let context = Context::new(env, params, run.trial().unwrap(), Some(limit), Registry::new());
+        let limit = env.timeout_scale().scale(limit);
+        let context = Context::new(env, params, run.trial().unwrap(), limit, Registry::new());
         Self { test: Test::with_context(Arc::new(context)), _run: run, dir }
     }
 

@@ -88,6 +88,10 @@ impl Qemu {
                 // Rust's runtime does not handle this one.
                 ("quit", "crashes-at-quit") => raise(Signal::SIGFPE).unwrap(),
                 ("quit", "fails-at-quit") => die(7),
+                ("quit", "reads-freed-memory") => {
+                    read_freed_memory();
+                    exit(0);
+                }
                 ("quit", "goes-before-its-answer") => exit(0),
                 ("quit", _) => {
                     self.say(&json!({ "return": {}, "id": id }).to_string());
@@ -196,6 +200,16 @@ fn answer_probes(mut monitor: UnixStream, fault: &str) -> ! {
         monitor.write_all(format!("{reply}\n").as_bytes()).unwrap();
     }
     exit(0)
+}
+
+/// A mistake for valgrind to find.
+fn read_freed_memory() {
+    let freed = Box::into_raw(Box::new(7_u64));
+    // SAFETY: none: this is the mistake, made only under valgrind, which keeps the memory mapped.
+    unsafe {
+        drop(Box::from_raw(freed));
+        freed.read_volatile();
+    }
 }
 
 fn die(status: i32) -> ! {

@@ -72,6 +72,9 @@ trials![
     a_signal_of_the_case_is_no_crash,
     one_that_is_killed_is_no_failure,
     a_panic_leaves_nothing_behind,
+    arguments_come_in_the_order_of_the_calls,
+    drives_are_written_as_the_seed_writes_them,
+    a_luks_drive_gets_the_default_secret_once,
     qtest_commands_are_answered_or_told,
     without_qtest_its_commands_skip,
     a_registry_ends_what_hangs,
@@ -472,6 +475,72 @@ fn a_registry_ends_what_hangs() {
     });
     assert!(matches!(error, Error::Died { status: Status::Signalled(9), .. }), "{error:?}");
     drop(vm);
+    scene.assert_gone(1);
+}
+
+// ---- its arguments -----------------------------------------------------------------------------
+
+/// The arguments of the case itself, after those of the harness.
+fn own_arguments(builder: iotests::vm::VmBuilder) -> String {
+    let mut vm = builder.launch().unwrap();
+    let line = vm.command().unwrap().to_owned();
+    vm.shutdown().unwrap();
+    let (before, own) = line.split_once(" -accel tcg -nodefaults -display none").unwrap();
+    let expected = "-display none -vga none -chardev 'socket,id=mon,fd=";
+    assert_eq!(before.split_once(' ').unwrap().1.split_at(expected.len()).0, expected);
+    own.trim().to_owned()
+}
+
+fn arguments_come_in_the_order_of_the_calls() {
+    let scene = Scene::new("none");
+    let builder = scene.test().vm().device("d").object("o").drive_raw("r").blockdev("driver=a");
+    let builder = builder.blockdev(["driver=b", "node-name=c"]).blockdev(json!({ "driver": "e" }));
+    let builder = builder.incoming("defer").arg("-x").args(["-y", "z"]).paused().monitor_null();
+    assert_eq!(
+        own_arguments(builder),
+        "-device d -object o -drive r -blockdev 'driver=a' -blockdev 'driver=b,node-name=c' \
+         -blockdev '{\"driver\":\"e\"}' -incoming defer -x -y z -S -monitor null"
+    );
+    scene.assert_gone(1);
+}
+
+fn drives_are_written_as_the_seed_writes_them() {
+    let scene = Scene::new("none");
+    let builder = scene.test().vm().drive("a").drive_raw("if=none,id=x").drive_with(Drive::empty());
+    let builder = builder.drive_with(Drive::new("b").interface("none").format("qcow2").options("x=1,y=2"));
+    let mut vm = builder.build();
+    // Numbers go on after a shutdown.
+    vm.launch().unwrap();
+    vm.shutdown().unwrap();
+    vm.configure(|builder| builder.drive("c"));
+    vm.launch().unwrap();
+    let line = vm.command().unwrap().to_owned();
+    let drives: Vec<_> = line.split(" -drive ").skip(1).collect();
+    assert_eq!(
+        drives,
+        [
+            "'if=virtio,id=drive0,file=a,format=raw,cache=writeback,aio=threads'",
+            "'if=none,id=x'",
+            "'if=virtio,id=drive1'",
+            "'if=none,id=drive2,file=b,format=qcow2,cache=writeback,aio=threads,x=1,y=2'",
+            "'if=virtio,id=drive3,file=c,format=raw,cache=writeback,aio=threads'"
+        ]
+    );
+    vm.shutdown().unwrap();
+    scene.assert_gone(2);
+}
+
+fn a_luks_drive_gets_the_default_secret_once() {
+    let scene = Scene::new("none");
+    let luks = |path: &str| Drive::new(path).format("luks");
+    let builder = scene.test().vm().drive_with(luks("a")).drive_with(luks("b"));
+    assert_eq!(
+        own_arguments(builder.drive_with(luks("c").options("key-secret=mine"))),
+        "-object 'secret,id=keysec0,data=' \
+         -drive 'if=virtio,id=drive0,file=a,format=luks,cache=writeback,aio=threads,key-secret=keysec0' \
+         -drive 'if=virtio,id=drive1,file=b,format=luks,cache=writeback,aio=threads,key-secret=keysec0' \
+         -drive 'if=virtio,id=drive2,file=c,format=luks,cache=writeback,aio=threads,key-secret=mine'"
+    );
     scene.assert_gone(1);
 }
 
