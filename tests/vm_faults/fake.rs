@@ -154,6 +154,7 @@ impl Qemu {
     }
 
     /// A child that has everything open that this process has, and stays.
+    #[expect(clippy::zombie_processes, reason = "it shall outlive this process")]
     fn start_heir(&mut self) {
         let heir = Command::new("sleep").arg("1000").spawn().unwrap();
         write_pid(&self.pids, heir.id());
