@@ -50,9 +50,7 @@ impl Drive0 {
             "inject-error": [{ "event": "read_aio", "state": 3, "once": true, "immediately": false }],
         });
         let file = if end == End::Failed { second_read_after_flush } else { file };
-        let node = |name: &str, file: Value| {
-            json!({ "node-name": name, "driver": t.imgfmt(), "file": file })
-        };
+        let node = |name: &str, file: Value| json!({ "node-name": name, "driver": t.imgfmt(), "file": file });
         let vm = t
             .vm()
             .blockdev(node("drive0", file))

@@ -26,7 +26,8 @@ impl Drive0 {
     fn open(t: &mut Test) -> TestResult<Self> {
         let image = t.file("image");
         t.qemu_img_create(["-f", t.imgfmt(), &image, "64M"])?;
-        let write = ["-c", "write -P 0x41 0 512", "-c", "write -P 0xd5 1M 32k", "-c", "write -P 0xdc 32M 124k"];
+        let write =
+            ["-c", "write -P 0x41 0 512", "-c", "write -P 0xd5 1M 32k", "-c", "write -P 0xdc 32M 124k"];
         t.qemu_io(write.into_iter().chain([&*image]))?;
         let vm = t.vm().drive_with(Drive::new(&image).options("node-name=node0")).launch()?;
         Ok(Self { image, backups: Vec::new(), vm })
@@ -146,9 +147,7 @@ fn two_bitmaps_in_step(t: &mut Test, drive: &mut Drive0) -> TestResult {
     drive.first_writes()?;
     drive.add_bitmap(json!({ "name": "bitmap1" }))?;
     let anchor = t.file("anchor");
-    let clear = |name: &str| {
-        json!({ "type": "block-dirty-bitmap-clear", "data": { "node": "drive0", "name": name } })
-    };
+    let clear = |name: &str| json!({ "type": "block-dirty-bitmap-clear", "data": { "node": "drive0", "name": name } });
     let backup = json!({
         "device": "drive0", "job-id": "job0", "sync": "full", "format": t.imgfmt(), "target": anchor,
     });
@@ -219,10 +218,7 @@ fn refused(t: &mut Test, drive: &mut Drive0) -> TestResult {
         ("drive-backup", incremental.clone()),
         ("drive-backup", incremental.with(json!({ "bitmap": "unknown" }))),
         // Not a power of two.
-        (
-            "block-dirty-bitmap-add",
-            json!({ "node": "drive0", "name": BITMAP, "granularity": 64000 }).into(),
-        ),
+        ("block-dirty-bitmap-add", json!({ "node": "drive0", "name": BITMAP, "granularity": 64000 }).into()),
         ("block-dirty-bitmap-clear", json!({ "node": "drive0", "name": "unknown" }).into()),
     ] {
         let reply = drive.vm.qmp(command, arguments)?;

@@ -28,9 +28,7 @@ impl Chain {
         }
         let mut vm = t.vm().device("virtio-scsi,id=scsi").launch()?;
         vm.cmd("object-add", json!({ "qom-type": "throttle-group", "id": "group" }))?;
-        let throttled = |name: &str, file: Value| {
-            json!({ "node-name": name, "driver": "throttle", "throttle-group": "group", "file": file })
-        };
+        let throttled = |name: &str, file: Value| json!({ "node-name": name, "driver": "throttle", "throttle-group": "group", "file": file });
         let cow = |n: usize, backing: Value| {
             json!({
                 "node-name": format!("cow{n}"), "driver": t.imgfmt(), "backing": backing,

@@ -195,7 +195,9 @@ fn not_resized_before_its_end(t: &mut Test, disk: &mut Disk) -> TestResult {
     disk.vm.job("job0").wait_status("ready")?;
     disk.vm.job("job0").complete()?;
     disk.vm.job("job0").wait_status("pending")?;
-    for what in [json!({ "device": "drive0" }), json!({ "node-name": "top" }), json!({ "node-name": "target" })] {
+    for what in
+        [json!({ "device": "drive0" }), json!({ "node-name": "top" }), json!({ "node-name": "target" })]
+    {
         let reply = disk.vm.qmp("block_resize", Args::from(what).with(json!({ "size": 65536 })))?;
         t.assert_qmp(&reply, "error/class", "GenericError")?;
     }

@@ -109,11 +109,8 @@ impl Overlay {
             })
         };
         let source = node("source", &image, node("backing", &backing, Value::Null));
-        let vm = t
-            .vm()
-            .device("virtio-scsi,id=scsi")
-            .blockdev(node("target", &target, Value::Null))
-            .launch()?;
+        let vm =
+            t.vm().device("virtio-scsi,id=scsi").blockdev(node("target", &target, Value::Null)).launch()?;
         Ok(Self { backing, image, target, node: source, vm })
     }
 

@@ -30,10 +30,8 @@ fn without_backing(t: &mut Test) -> TestResult<Source> {
     t.qemu_img_create(["-f", t.imgfmt(), &image, &SIZE.to_string()])?;
     t.write_pattern(&image, 0x17, "0", "1M")?;
     let file = json!({ "driver": "file", "filename": image });
-    let vm = t
-        .vm()
-        .blockdev(json!({ "node-name": "source", "driver": t.imgfmt(), "file": file }))
-        .launch()?;
+    let vm =
+        t.vm().blockdev(json!({ "node-name": "source", "driver": t.imgfmt(), "file": file })).launch()?;
     Ok(Source { image, target, vm })
 }
 

@@ -52,8 +52,7 @@ impl Disks {
 
     /// A node over one of the images, with other options than the usual ones.
     fn node(&self, n: usize, changes: Value) -> Value {
-        let node =
-            json!({ "driver": self.imgfmt, "node-name": format!("hd{n}"), "file": self.file(n) });
+        let node = json!({ "driver": self.imgfmt, "node-name": format!("hd{n}"), "file": self.file(n) });
         let node = Args::from(node).with(changes).into_object("blockdev-add");
         node.map(Value::Object).unwrap_or_default()
     }
@@ -219,9 +218,7 @@ fn compressed(t: &mut Test, disks: &mut Disks) -> TestResult {
     let image = disks.node(0, json!({}));
     disks.add(json!({ "driver": "raw", "node-name": "hd", "file": image, "discard": "unmap" }))?;
     disks.add(json!({ "driver": "compress", "node-name": "compress0", "file": "hd0" }))?;
-    let over = |file: &str| {
-        json!({ "driver": "raw", "node-name": "hd", "file": file, "discard": "unmap" })
-    };
+    let over = |file: &str| json!({ "driver": "raw", "node-name": "hd", "file": file, "discard": "unmap" });
     // A cluster that is there already cannot be written compressed.
     disks.io(t, "hd", "write -z -u 0 128k")?;
     disks.io(t, "hd", "write -P 0xa0 0 64k")?;
@@ -290,9 +287,7 @@ fn throttle_group(t: &mut Test, disks: &mut Disks) -> TestResult {
     add_throttle_group(disks, "group0")?;
     add_throttle_group(disks, "group1")?;
     let image = disks.node(0, json!({}));
-    let in_group = |group: &str| {
-        json!({ "driver": "throttle", "node-name": "throttle0", "throttle-group": group, "file": image })
-    };
+    let in_group = |group: &str| json!({ "driver": "throttle", "node-name": "throttle0", "throttle-group": group, "file": image });
     disks.add(in_group("group0"))?;
     disks.reopen(in_group("group0"))?;
     disks.refuses(t, in_group("none"), "Throttle group 'none' does not exist")?;

@@ -312,8 +312,7 @@ fn backing_by_reference(t: &mut Test, disks: &mut Disks) -> TestResult {
     let hd2 = zeroes(&disks.node(2));
     let hd1 = zeroes(&disks.over(1, hd2));
     disks.add(&zeroes(&disks.over(0, hd1)))?;
-    let least =
-        json!({ "driver": disks.imgfmt, "node-name": "hd0", "file": "hd0-file", "backing": "hd1" });
+    let least = json!({ "driver": disks.imgfmt, "node-name": "hd0", "file": "hd0-file", "backing": "hd1" });
     disks.reopen(&least)?;
     for (node, expected) in [("hd0", "off"), ("hd1", "on"), ("hd2", "on")] {
         t.assert_qmp(&disks.info(node)?, "detect_zeroes", expected)?;

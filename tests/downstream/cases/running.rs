@@ -18,7 +18,12 @@ fn busy(t: &mut Test) -> TestResult {
     let socket = t.socket("nbd")?;
     let server = t.qemu_nbd_server(["-k", &socket, "-f", "raw", &image])?;
     let mut vm = t.vm().launch()?;
-    eprintln!("busy {} {} {socket} {}", server.pid(), vm.pid().unwrap_or_default(), t.context().scratch().dir().display());
+    eprintln!(
+        "busy {} {} {socket} {}",
+        server.pid(),
+        vm.pid().unwrap_or_default(),
+        t.context().scratch().dir().display()
+    );
     if std::env::var_os("DOWNSTREAM_STOPS").is_some() {
         return Ok(());
     }
@@ -32,13 +37,20 @@ fn panics_while_busy(t: &mut Test) -> TestResult {
     let socket = t.socket("nbd")?;
     let server = t.qemu_nbd_server(["-k", &socket, "-f", "raw", &image])?;
     let vm = t.vm().launch()?;
-    eprintln!("busy {} {} {socket} {}", server.pid(), vm.pid().unwrap_or_default(), t.context().scratch().dir().display());
+    eprintln!(
+        "busy {} {} {socket} {}",
+        server.pid(),
+        vm.pid().unwrap_or_default(),
+        t.context().scratch().dir().display()
+    );
     panic!("in the middle of things")
 }
 
 /// Fails if another trial is here at the same time.
 fn alone(t: &mut Test) -> TestResult {
-    let Some(dir) = std::env::var_os("DOWNSTREAM_ALONE") else { return Ok(t.skip("DOWNSTREAM_ALONE is not set")?) };
+    let Some(dir) = std::env::var_os("DOWNSTREAM_ALONE") else {
+        return Ok(t.skip("DOWNSTREAM_ALONE is not set")?);
+    };
     let flag = std::path::Path::new(&dir).join("occupied");
     std::fs::create_dir(&flag)?;
     let image = t.file("image");
