@@ -64,8 +64,9 @@ fn luks(t: &mut Test) -> TestResult {
     // QEMU before 8.2 cannot always tell how fast the host is.
     for _ in 0..20 {
         vm.cmd("blockdev-create", json!({ "job-id": "job0", "options": options }))?;
+        // On a busy host that measurement takes long.
+        vm.events_wait(&[EventMatch::job_status("job0", "concluded")], Wait::Forever)?;
         let mut job = vm.job("job0");
-        job.wait_status("concluded")?;
         let error = job.query()?.map(|entry| entry["error"].clone()).unwrap_or_default();
         job.dismiss()?;
         if error.is_null() {
