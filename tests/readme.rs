@@ -29,3 +29,9 @@ fn the_first_case_is_a_case_that_runs() {
     let shown = shown.split_once("```rust\n").unwrap().1.split_once("```").unwrap().0;
     assert_eq!(shown, read("cases/resize/grow.rs"));
 }
+
+#[test]
+fn the_first_script_is_a_case_that_runs() {
+    let shown = between("writes a skeleton, which becomes:\n\n```\n", "```");
+    assert_eq!(shown, read("cases/resize/shrink.case"));
+}

@@ -11,6 +11,7 @@ mod conditions;
 mod discover;
 mod filters;
 mod header;
+mod lexer;
 mod manual;
 mod parse;
 mod print;

@@ -3,10 +3,11 @@
 use super::commands::{self, Found};
 use super::conditions::Condition;
 use super::header::{Header, Key};
+use super::lexer::Cursor;
 use super::problem::{Pos, Problem, sort};
 use super::scope;
 use super::syntax::{Capture, Entry, Guard, Line, Script, Step};
-use super::words::{Cursor, Word, is_name};
+use super::words::{Word, is_name};
 
 /// Words that look like a shell's, which this is not.
 const SHELL: [&str; 9] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<"];

@@ -43,15 +43,23 @@ impl Test {
         }
     }
 
+    /// Lists the exports of a server.
+    ///
+    /// # Errors
+    /// [`Error::Tool`] for a bad exit status, [`Error::Crash`] for death by a signal.
+    pub fn qemu_nbd_list<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
+        let mut full = vec!["-L".to_owned()];
+        full.extend(words(args));
+        self.run_tool(ToolKind::QemuNbd, &full, Capture::Merged)
+    }
+
     /// Lists the exports of a server and logs them, whatever the exit status
     /// (`iotests.py: qemu_nbd_list_log`). The output comes back as it was.
     ///
     /// # Errors
     /// [`Error::Crash`] for death by a signal.
     pub fn qemu_nbd_list_log<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        let mut full = vec!["-L".to_owned()];
-        full.extend(words(args));
-        let output = self.run_tool(ToolKind::QemuNbd, &full, Capture::Merged).unchecked()?;
+        let output = self.qemu_nbd_list(args).unchecked()?;
         self.log_with(output.stdout.as_str(), &[self.filter_testfiles(), Filter::nbd_exports()]);
         Ok(output)
     }

@@ -42,6 +42,13 @@ fn the_manual_case_shows_every_line_of_the_header_and_every_command() {
 }
 
 #[test]
+fn the_example_of_the_manual_is_sound() {
+    let text = fs::read_to_string(project("docs/script-language.md")).unwrap();
+    let example = text.split("```\n").nth(1).unwrap();
+    assert!(script::parse(example).is_ok_and(|script| script.steps().count() > 8));
+}
+
+#[test]
 fn the_tables_of_the_manual_are_those_of_the_parser() {
     let path = project("docs/script-language.md");
     let text = fs::read_to_string(&path).unwrap();

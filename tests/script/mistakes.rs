@@ -133,6 +133,7 @@ fn commands_and_their_arguments() {
     only("check a fromat=raw", "1:9: unknown option \"fromat\": did you mean \"format\"?");
     only("check a format=raw format=raw", "1:20: format is given twice");
     only("vm launch\njob j auto-dismiss=yes", "2:7: expected auto-dismiss=on|off");
+    only("vm launch\njob j cancel", "2:7: a job that finalizes itself is never cancelled here");
     only("markers $TEST_DIR/x big", "1:21: expected a size, as in 4096, 64k or 1M");
     only("vm launch\nvm clock-step soon", "2:15: expected a number of nanoseconds");
     only("vm blockdev {} x", "1:16: a JSON object is the whole -blockdev: expected nothing beside it");

@@ -57,10 +57,10 @@ log not reached
     let told = error.to_string();
     assert!(told.starts_with("a.case:8:1: ") && told.contains("Pattern verification failed"), "{told}");
     let script = "
-     4 | == first ==
-     6 | == second ==
-     7 | log in between
->    8 | qemu-io -c 'read -P 1 0 512' $disk
+    4 | == first ==
+    6 | == second ==
+    7 | log in between
+>   8 | qemu-io -c 'read -P 1 0 512' $disk
 ";
     assert!(told.ends_with(script), "{told}");
 }

@@ -3,7 +3,8 @@
 use serde_json::json;
 
 use super::super::run::Run;
-use super::{Call, Command, Done, Role, Thing, qmp::qmp};
+use super::qmp::qmp;
+use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
 use crate::vm::RunJob;
 
@@ -16,6 +17,14 @@ pub(super) const JOB: Command = Command {
             started if not with auto-finalize on and auto-dismiss off; `cancel` cancels it instead of finalizing it",
     fails: Some("that the job ends with an error"),
     on: USES,
+    look: |args| match args.iter().find(|word| word.plain() == Some("cancel")) {
+        Some(cancel) if !args.iter().any(|word| word.plain() == Some("auto-finalize=off")) => {
+            let message =
+                "a job that finalizes itself is never cancelled here: expected auto-finalize=off as well";
+            Err(Problem::new(cancel.at, 6, message))
+        }
+        _ => Ok(()),
+    },
     run: |run, call| {
         let mut options = RunJob::new().filters(run.filters(&[]));
         if call.named("auto-finalize", run)?.as_deref() == Some("off") {

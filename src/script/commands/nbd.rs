@@ -2,7 +2,8 @@
 
 use super::super::run::Run;
 use super::{Command, Done, Role, Thing};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, Unchecked};
+use crate::filter::Filter;
 use crate::process::Status;
 
 pub(super) const QEMU_NBD: Command = Command {
@@ -27,7 +28,11 @@ pub(super) const LIST: Command = Command {
     about: "logs the exports of an NBD server, without block sizes",
     fails: Some("an exit status other than 0"),
     yields: true,
-    run: |run, call| Ok(Done::tool(run.test.qemu_nbd_list_log(&call.texts)?)),
+    run: |run, call| {
+        let output = run.test.qemu_nbd_list(&call.texts).unchecked()?;
+        run.log(output.stdout.as_str(), &[Filter::nbd_exports()]);
+        Ok(Done::tool(output))
+    },
     ..Command::BASE
 };
 
