@@ -43,6 +43,19 @@ impl Busy {
         self.run.wait().unwrap()
     }
 
+    /// The shell that cleans up after a run that is killed.
+    fn guard(&self) -> i32 {
+        let run = self.run.id().to_string();
+        let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+        let mut pids = processes.filter_map(|name| name.to_str()?.parse::<i32>().ok());
+        pids.find(|pid| {
+            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+            let mut words = stat.split(' ');
+            words.nth(1) == Some("(sh)") && words.nth(1) == Some(&run)
+        })
+        .unwrap()
+    }
+
     fn children_are_gone(&self) -> bool {
         self.children.iter().all(|pid| gone(*pid))
     }
@@ -87,10 +100,23 @@ fn a_signal_takes_everything_along() {
 }
 
 #[test]
-fn a_run_that_was_killed_is_swept_by_the_next_and_a_live_one_is_not() {
+fn a_run_that_was_killed_leaves_neither_process_nor_file() {
+    let project = Project::new();
+    let mut dead = Busy::start(&project, "running/busy::raw");
+    let guard = dead.guard();
+    assert_eq!(dead.stop(Signal::SIGKILL).signal(), Some(9));
+    assert!(dead.children_are_gone());
+    assert!(gone(guard));
+    assert!(!dead.socket.exists());
+    assert!(runs(&project.scratch()).is_empty());
+}
+
+#[test]
+fn a_run_that_was_killed_with_its_guard_is_swept_by_the_next_and_a_live_one_is_not() {
     let project = Project::new();
     let mut live = Busy::start(&project, "running/busy::raw");
     let mut dead = Busy::start(&project, "running/busy::raw");
+    kill(Pid::from_raw(dead.guard()), Signal::SIGKILL).unwrap();
     assert_eq!(dead.stop(Signal::SIGKILL).signal(), Some(9));
     assert!(dead.children_are_gone());
     assert!(dead.scratch.exists(), "nobody was left to remove it");

@@ -26,7 +26,8 @@ fn groups_are_listed_by_file() {
     assert!(ran.status.success());
     assert_eq!(
         ran.stdout,
-        "cases/mistakes.rs\n\
+        "cases/fixtures.rs\n\
+         cases/mistakes.rs\n\
          cases/nested/deeper/matrix.rs # group: plain quick rw\n\
          cases/outcome.rs # group: quick\n\
          cases/references.rs\n\

@@ -32,7 +32,10 @@ fn listing_names_every_trial() {
 fn what_cannot_run_is_listed_as_ignored() {
     let project = Project::new();
     let ignored = project.run(&["--list", "--format", "terse", "--ignored"]);
-    assert_eq!(lines(&ignored), ["outcome/for_others::raw: test", "outcome/for_root::raw: test"]);
+    assert_eq!(
+        lines(&ignored),
+        ["fixtures/needy/never::raw: test", "outcome/for_others::raw: test", "outcome/for_root::raw: test"]
+    );
     let narrowed =
         project.run_with(&["--list", "--format", "terse", "--ignored", "matrix"], &[("IMGFMT", "vmdk")]);
     assert_eq!(
