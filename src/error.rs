@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::process::{Output, Status};
+use crate::output::{Output, Status};
 
 /// What the library's own functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;

@@ -10,6 +10,7 @@ pub mod filter;
 pub mod harness;
 pub mod image;
 pub mod log;
+pub mod output;
 pub mod prelude;
 pub mod process;
 pub mod qmp;

@@ -5,16 +5,15 @@ mod child;
 mod command;
 mod deadline;
 mod guard;
-mod output;
 mod ready;
 mod registry;
 
+pub use crate::output::{Output, Status};
 pub use capture::Capture;
 pub use child::Child;
 pub use command::{Cmd, Stream};
 pub use deadline::Deadline;
 pub use guard::remove_at_end;
-pub use output::{Output, Status};
 pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;
 
