@@ -20,7 +20,7 @@ use iotests::env::TestEnv;
 use iotests::error::{Error, Failure};
 use iotests::image::{create_image, sector_marker};
 use iotests::prelude::*;
-use iotests::process::{Deadline, Registry};
+use iotests::process::{Cmd, Deadline, Registry};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stage::{AMPLE, Stage, text};
@@ -385,6 +385,57 @@ fn interactive_qemu_io_meets_the_deadline_and_is_gone_after() {
     drop(io);
     assert!(is_gone(pid));
     assert_eq!(stage.late(), [""; 0]);
+}
+
+// ---- beside the case ---------------------------------------------------------------------------
+
+#[test]
+fn a_tool_runs_beside_the_case() {
+    let stage = stage("raw");
+    let t = &stage.test;
+    let file = image(t, "disk");
+    let slow = t.qemu_io_start(["-c", "sleep 100", "-c", "write -P 1 0 1k", &file]).unwrap();
+    let fast = t.qemu_img_start(["info", &file]).unwrap();
+    assert!(fast.wait().unwrap().stdout.starts_with("image: "));
+    assert!(slow.wait().unwrap().stdout.contains("wrote 1024/1024 bytes at offset 0\n"));
+    let bad = t.qemu_img_start(["info", &t.file("missing")]).unwrap();
+    let output = bad.wait().unchecked().unwrap();
+    assert_eq!(output.status, Status::Exited(1));
+    assert!(output.stdout.contains("No such file or directory"), "{}", output.stdout);
+
+    let endless = || t.qemu_io_start(["-c", "sleep 1000000", &file]).unwrap();
+    let mut ended = endless();
+    ended.signal(Signal::SIGTERM).unwrap();
+    assert!(matches!(ended.wait(), Err(Error::Crash { .. })));
+    let dropped = endless();
+    let pid = dropped.pid();
+    drop(dropped);
+    assert!(is_gone(pid));
+    assert_eq!(stage.late(), [""; 0]);
+    let crashed = endless();
+    kill(Pid::from_raw(crashed.pid()), Signal::SIGSEGV).unwrap();
+    assert!(is_gone(crashed.pid()));
+    drop(crashed);
+    assert!(stage.late()[0].starts_with("qemu-io received signal 11 (SIGSEGV): "));
+}
+
+#[test]
+fn any_program_is_run_within_the_deadline() {
+    let stage = hasty_stage("raw");
+    let t = &stage.test;
+    assert_eq!(t.run(Cmd::new("echo").arg("a b")).unwrap().stdout, "a b\n");
+    let error = t.run(Cmd::new("/bin/sh").args(["-c", "kill -SEGV $$"])).unwrap_err().to_string();
+    assert_eq!(error, "sh received signal 11 (SIGSEGV): /bin/sh -c 'kill -SEGV $$'");
+    let error = t.run(Cmd::new("sleep").arg("1000")).unwrap_err();
+    assert_eq!(text(&error), "timed out waiting for the end of sleep 1000 (killed now)");
+}
+
+#[test]
+fn the_emulator_tells_of_itself() {
+    let stage = stage("raw");
+    let output = stage.test.qemu(["-M", "none", "-accel", "tcg", "-device", "help"]).unwrap();
+    assert!(output.stdout.contains("virtio-blk"), "{}", output.stdout);
+    assert!(output.command.contains(" -nodefaults -display none -M none "), "{}", output.command);
 }
 
 // ---- qemu-nbd ----------------------------------------------------------------------------------

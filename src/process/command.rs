@@ -90,6 +90,11 @@ impl Cmd {
         self
     }
 
+    /// What is run.
+    pub fn program(&self) -> &OsStr {
+        &self.argv[0]
+    }
+
     /// The command line, quoted for a shell.
     pub fn line(&self) -> String {
         shell_words::join(self.argv.iter().map(|arg| arg.to_string_lossy()))

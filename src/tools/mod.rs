@@ -11,4 +11,5 @@ mod storage_daemon;
 pub use qemu_img::InfoLog;
 pub use qemu_io::QemuIoInteractive;
 pub use qemu_nbd::NbdServer;
+pub use run::RunningTool;
 pub use storage_daemon::{StorageDaemon, StorageDaemonBuilder};

@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::args::create_args;
-use super::run::words;
+use super::run::{RunningTool, words};
 use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
@@ -37,6 +37,15 @@ impl Test {
             output.stdout.clear();
         }
         Ok(output)
+    }
+
+    /// Starts qemu-img to run beside the case (`iotests.py: qemu_tool_popen`).
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be started; [`Error::Assertion`] for arguments of a `create`
+    /// that cannot be read.
+    pub fn qemu_img_start<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<RunningTool> {
+        self.start_tool(ToolKind::QemuImg, &self.qemu_img_args(&words(args))?)
     }
 
     /// `qemu-img create` (`iotests.py: qemu_img_create`).

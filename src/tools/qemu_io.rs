@@ -9,7 +9,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::args::io_wrap_args;
-use super::run::words;
+use super::run::{RunningTool, words};
 use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
@@ -51,6 +51,14 @@ impl Test {
     /// [`Error::Crash`] for death by a signal, which the seed takes for a mere failure.
     pub fn qemu_io_check<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<bool> {
         Ok(self.qemu_io(args).unchecked()?.success())
+    }
+
+    /// Starts qemu-io to run beside the case (`iotests.py: qemu_io_popen`).
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be started.
+    pub fn qemu_io_start<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<RunningTool> {
+        self.start_tool(ToolKind::QemuIo, &self.qemu_io_args(&words(args))?)
     }
 
     /// Starts qemu-io at its prompt (`iotests.py: QemuIoInteractive`).

@@ -1,8 +1,15 @@
-//! Running a tool to its end on a trial's behalf.
+//! Running programs on a trial's behalf: to their end, or beside the case.
 
+use std::fs::File;
+use std::path::Path;
+use std::sync::Arc;
+
+use nix::sys::signal::Signal;
+
+use crate::context::{Context, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
-use crate::process::{Capture, Cmd, Output, Status};
+use crate::process::{Capture, Child, Cmd, Output, Status, Stream};
 use crate::test::Test;
 
 /// Arguments as the tools take them.
@@ -11,6 +18,30 @@ pub(super) fn words<S: AsRef<str>>(args: impl IntoIterator<Item = S>) -> Vec<Str
 }
 
 impl Test {
+    /// Runs any program to its end, within the trial's deadline, stdout and stderr as one text
+    /// (upstream's later `qemu_tool`).
+    ///
+    /// # Errors
+    /// [`Error::Tool`] for a bad exit status, [`Error::Crash`] for death by a signal,
+    /// [`Error::Timeout`] at the deadline.
+    pub fn run(&self, cmd: Cmd) -> Result<Output> {
+        let program = cmd.program().to_string_lossy().into_owned();
+        let name =
+            Path::new(&program).file_name().map_or(program.as_str().into(), |name| name.to_string_lossy());
+        self.run_cmd(&name, cmd, Capture::Merged)
+    }
+
+    /// Runs the emulator to its end, for what it prints of itself, such as `-device help`
+    /// (`iotests.py: qemu_pipe`).
+    ///
+    /// # Errors
+    /// As [`Test::run`].
+    pub fn qemu<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
+        let options = self.context().env().qemu_options().iter().map(String::as_str);
+        let args: Vec<_> = options.map(str::to_owned).chain(words(args)).collect();
+        self.run_tool(ToolKind::Qemu, &args, Capture::Merged)
+    }
+
     /// The command line of a tool, without any of the options that the environment adds.
     pub(crate) fn tool_cmd(&self, kind: ToolKind) -> Result<Cmd> {
         Ok(Cmd::new(&self.context().env().tool(kind)?.program))
@@ -18,20 +49,98 @@ impl Test {
 
     /// Runs a tool within the trial's deadline.
     pub(super) fn run_tool(&self, kind: ToolKind, args: &[String], capture: Capture) -> Result<Output> {
+        self.run_cmd(kind.name(), self.tool_cmd(kind)?.args(args), capture)
+    }
+
+    fn run_cmd(&self, name: &str, cmd: Cmd, capture: Capture) -> Result<Output> {
+        judge(name, cmd.run(capture, self.context().deadline(), self.context().registry())?)
+    }
+
+    /// Starts a tool that runs beside the case.
+    pub(super) fn start_tool(&self, kind: ToolKind, args: &[String]) -> Result<RunningTool> {
+        let context = self.context();
+        let log = context.scratch().artefact(kind.name());
+        let out = File::create(&log).map_err(Error::io(format!("create {log}")))?;
+        let err = out.try_clone().map_err(Error::io(format!("duplicate {log}")))?;
         let cmd = self.tool_cmd(kind)?.args(args);
-        let output = cmd.run(capture, self.context().deadline(), self.context().registry())?;
-        judge(kind, output)
+        let child =
+            cmd.spawn(Stream::Null, Stream::To(out.into()), Stream::To(err.into()), context.registry())?;
+        Ok(RunningTool { child, kind, log, context: Arc::clone(context), end_told: false })
     }
 }
 
 /// A bad exit status is [`Error::Tool`], death by a signal [`Error::Crash`]
 /// (`iotests.py: qemu_tool_pipe_and_status`).
-fn judge(kind: ToolKind, output: Output) -> Result<Output> {
+fn judge(program: &str, output: Output) -> Result<Output> {
     match output.status {
         Status::Exited(0) => Ok(output),
         Status::Exited(_) => Err(Error::Tool(Box::new(output))),
-        Status::Signalled(_) => {
-            Err(Error::Crash { program: kind.name().to_owned(), output: Box::new(output) })
+        Status::Signalled(_) => Err(Error::Crash { program: program.to_owned(), output: Box::new(output) }),
+    }
+}
+
+/// A tool that runs beside the case (`iotests.py: qemu_tool_popen`, `qemu_io_popen`). Dropping it
+/// kills it; a crash before that fails the trial.
+#[derive(Debug)]
+pub struct RunningTool {
+    child: Child,
+    kind: ToolKind,
+    log: ScratchFile,
+    context: Arc<Context>,
+    /// Whether how it ended, if it did, is known to the case.
+    end_told: bool,
+}
+
+impl RunningTool {
+    /// Its process id.
+    pub fn pid(&self) -> i32 {
+        self.child.pid().as_raw()
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the kernel refuses.
+    pub fn signal(&mut self, signal: Signal) -> Result<()> {
+        self.end_told = true;
+        self.child.signal(signal)
+    }
+
+    /// What it has printed so far, stdout and stderr as one text.
+    pub fn printed(&self) -> String {
+        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+    }
+
+    /// Waits for its end.
+    ///
+    /// # Errors
+    /// As [`Test::run`].
+    pub fn wait(mut self) -> Result<Output> {
+        self.end_told = true;
+        match self.child.wait(self.context.deadline()) {
+            Ok(status) => judge(self.kind.name(), self.output(status)),
+            Err(Error::Timeout { what, after, .. }) => {
+                let what = format!("{what} (killed now)");
+                Err(Error::Timeout { what, after, last_seen: self.printed() })
+            }
+            Err(other) => Err(other),
+        }
+    }
+
+    fn output(&self, status: Status) -> Output {
+        let command = self.child.command().to_owned();
+        Output { command, status, stdout: self.printed(), stderr: String::new() }
+    }
+}
+
+impl Drop for RunningTool {
+    fn drop(&mut self) {
+        if !self.end_told
+            && !self.context.deadline().expired()
+            && let Ok(Some(status @ Status::Signalled(_))) = self.child.try_status()
+            && let Err(crash) = judge(self.kind.name(), self.output(status))
+        {
+            self.context.report_late(crash);
         }
     }
 }

@@ -156,12 +156,27 @@ impl Vm {
     /// # Errors
     /// Those of [`Vm::run_job`].
     pub fn blockdev_create_as(&mut self, job: &str, options: Value) -> Result<Option<Value>> {
-        let reply = self.qmp_log("blockdev-create", json!({ "job-id": job, "options": options }))?;
+        let filters = [self.test().filter_testfiles()];
+        self.blockdev_create_with(job, options, &filters)
+    }
+
+    /// As [`Vm::blockdev_create_as`], logged through these filters.
+    ///
+    /// # Errors
+    /// Those of [`Vm::run_job`].
+    pub fn blockdev_create_with(
+        &mut self,
+        job: &str,
+        options: Value,
+        filters: &[Filter],
+    ) -> Result<Option<Value>> {
+        let arguments = json!({ "job-id": job, "options": options });
+        let reply = self.qmp_log_with("blockdev-create", arguments, filters, None)?;
         let result = match reply.get("error") {
             Some(error) => Some(error.clone()),
             None => {
                 self.test().assert_qmp(&reply, "return", json!({})).map_err(|failure| failure.error)?;
-                self.run_job(job, RunJob::default())?.map(Value::String)
+                self.run_job(job, RunJob::new().filters(filters))?.map(Value::String)
             }
         };
         self.test().log("");

@@ -1,0 +1,39 @@
+//! How long it takes from nothing to a negotiated monitor, beside a bare process with the same command
+//! line on a bare socket pair.
+
+mod support;
+
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use iotests::prelude::*;
+use support::{Bare, compare, timed};
+
+fn ours(t: &Test) -> Duration {
+    let (time, vm) = timed(|| t.vm().launch().expect("QEMU starts"));
+    drop(vm);
+    time
+}
+
+fn floor(argv: &[String]) -> Duration {
+    let (time, qemu) = timed(|| Bare::launch(argv));
+    qemu.quit();
+    time
+}
+
+fn launch(c: &mut Criterion) {
+    let t = Test::with_format("raw").expect("a trial");
+    let vm = t.vm().launch().expect("QEMU starts");
+    let argv = shell_words::split(vm.command().expect("it runs")).expect("its command line");
+    drop(vm);
+
+    compare("launch to negotiated monitor", 40, || ours(&t), || floor(&argv));
+    let mut group = c.benchmark_group("launch to negotiated monitor");
+    group.sample_size(20);
+    group.bench_function("ours", |b| b.iter_custom(|count| (0..count).map(|_| ours(&t)).sum()));
+    group.bench_function("floor", |b| b.iter_custom(|count| (0..count).map(|_| floor(&argv)).sum()));
+    group.finish();
+}
+
+criterion_group!(benches, launch);
+criterion_main!(benches);
