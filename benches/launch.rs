@@ -1,13 +1,16 @@
 //! How long it takes from nothing to a negotiated monitor, beside a bare process with the same command
 //! line on a bare socket pair.
 
+#[path = "support/bare.rs"]
+mod bare;
 mod support;
 
 use std::time::Duration;
 
+use bare::Bare;
 use criterion::{Criterion, criterion_group, criterion_main};
 use iotests::prelude::*;
-use support::{Bare, compare, timed};
+use support::{compare, timed};
 
 fn ours(t: &Test) -> Duration {
     let (time, vm) = timed(|| t.vm().launch().expect("QEMU starts"));

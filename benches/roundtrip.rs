@@ -1,15 +1,18 @@
 //! How long a monitor command takes, beside raw writes and reads on the monitor of a QEMU like it, and
 //! beside Python's `qemu.qmp` where that is there.
 
+#[path = "support/bare.rs"]
+mod bare;
 mod support;
 
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
+use bare::Bare;
 use criterion::{Criterion, criterion_group, criterion_main};
 use iotests::env::TestEnv;
 use iotests::prelude::*;
-use support::{Bare, compare, timed};
+use support::{compare, timed};
 
 /// How many commands are measured at a time.
 const BATCH: u32 = 500;

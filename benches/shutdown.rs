@@ -1,12 +1,15 @@
 //! How long a shutdown takes, beside a bare `quit` and a wait for the process.
 
+#[path = "support/bare.rs"]
+mod bare;
 mod support;
 
 use std::time::Duration;
 
+use bare::Bare;
 use criterion::{Criterion, criterion_group, criterion_main};
 use iotests::prelude::*;
-use support::{Bare, compare, timed};
+use support::{compare, timed};
 
 fn ours(t: &Test) -> Duration {
     let mut vm = t.vm().launch().expect("QEMU starts");
