@@ -8,7 +8,7 @@ use std::io::{PipeWriter, Write, pipe};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd::Pid;
@@ -31,27 +31,55 @@ for dir; do rm -rf -- "$dir"; done
 
 /// Notes a live process group.
 pub(super) fn watch_group(group: Pid) {
-    tell(&format!("+ {group}\n"));
+    let mut guard = Guard::of_this_process();
+    guard.start();
+    guard.tell(&format!("+ {group}\n"));
 }
 
 /// Notes that a group is gone; before its number can be used anew.
 pub(super) fn forget_group(group: Pid) {
-    tell(&format!("- {group}\n"));
+    Guard::of_this_process().tell(&format!("- {group}\n"));
 }
 
-/// Has a directory removed after this process has ended, if it is still there then.
+/// Has a directory removed after this process has ended, if it is still there then. A process that
+/// never starts a child has no guard: there, the next run removes it.
 pub fn remove_at_end(dir: &Path) {
     if let Some(dir) = dir.to_str().filter(|dir| dir.starts_with('/') && !dir.contains(['\n', '\\'])) {
-        tell(&format!("/ {dir}\n"));
+        Guard::of_this_process().tell(&format!("/ {dir}\n"));
     }
 }
 
 /// The guard is a help in the worst case: that it is missing, or does not listen, hurts nothing
 /// else.
-fn tell(line: &str) {
-    static GUARD: OnceLock<Option<PipeWriter>> = OnceLock::new();
-    if let Some(mut pipe) = GUARD.get_or_init(|| start().ok()).as_ref() {
-        let _ = pipe.write_all(line.as_bytes());
+enum Guard {
+    /// No child was started yet; what it is to be told then.
+    Asleep(String),
+    Awake(PipeWriter),
+    Missing,
+}
+
+impl Guard {
+    fn of_this_process() -> MutexGuard<'static, Self> {
+        static GUARD: Mutex<Guard> = Mutex::new(Guard::Asleep(String::new()));
+        GUARD.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn start(&mut self) {
+        if let Self::Asleep(lines) = self {
+            let lines = std::mem::take(lines);
+            *self = start().map_or(Self::Missing, Self::Awake);
+            self.tell(&lines);
+        }
+    }
+
+    fn tell(&mut self, line: &str) {
+        match self {
+            Self::Asleep(lines) => lines.push_str(line),
+            Self::Awake(pipe) => {
+                let _ = pipe.write_all(line.as_bytes());
+            }
+            Self::Missing => {}
+        }
     }
 }
 

@@ -41,23 +41,24 @@ pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
         None => context.env().accelerator()?,
     };
     let (near, far) = pair()?;
-    let mut cmd = test
+    let cmd = test
         .tool_cmd(ToolKind::Qemu)?
         .args(["-display", "none", "-vga", "none", "-chardev"])
         .arg(format!("socket,id=mon,fd={}", far.as_raw_fd()))
         .args(["-mon", "chardev=mon,mode=control"])
         .inherit(far);
-    let mut qtest = None;
-    (cmd, qtest) = match accel {
+    let (mut cmd, qtest) = match accel {
         Accel::Qtest => {
             let (near, far) = pair()?;
             let chardev = format!("socket,id=qtest,fd={}", far.as_raw_fd());
-            let cmd = cmd.args(["-chardev", &chardev, "-qtest", "chardev:qtest"]).inherit(far);
-            (cmd, Some(QtestSocket::new(near)))
+            // Its protocol would be printed among QEMU's messages, and differ from what other
+            // accelerators leave in the log.
+            let quiet = ["-chardev", &chardev, "-qtest", "chardev:qtest", "-qtest-log", "none"];
+            (cmd.args(quiet).inherit(far), Some(QtestSocket::new(near)))
         }
         Accel::Tcg | Accel::Kvm => {
             let firmware = context.env().write_firmware(context.scratch().run_dir())?;
-            (cmd.arg("-bios").arg(firmware), qtest)
+            (cmd.arg("-bios").arg(firmware), None)
         }
     };
     if let Some(machine) = context.env().machine_option()? {

@@ -152,7 +152,8 @@ impl Vm {
     }
 
     /// What QEMU has printed: since the launch, or during the last one
-    /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`.
+    /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`. Without
+    /// the lines about qtest that the seed has to filter out: they are never printed.
     pub fn get_log(&self) -> Option<String> {
         match &self.running {
             Some(running) => Some(running.process.printed()),

@@ -550,7 +550,7 @@ fn qtest_commands_are_answered_or_told() {
     let scene = Scene::with_limit("qtest", TRIAL_LIMIT);
     let mut vm = scene.launched();
     let line = vm.command().unwrap();
-    assert!(line.contains(" -qtest chardev:qtest -accel qtest -nodefaults"), "{line}");
+    assert!(line.contains(" -qtest chardev:qtest -qtest-log none -accel qtest -nodefaults"), "{line}");
     assert!(!line.contains("-bios"), "{line}");
     vm.cmd("start", ()).unwrap();
     assert_eq!(vm.qtest("clock_step 100").unwrap(), "OK 100\n");
