@@ -98,7 +98,7 @@ fn qcow2_options(t: &mut Test) -> TestResult {
         for (key, value) in options.as_object().into_iter().flatten() {
             all[key] = value.clone();
         }
-        vm.blockdev_create(all)?;
+        vm.blockdev_create_with(name, all, &[t.filter_testfiles()])?;
         vm.shutdown()?;
         t.img_info_log(&image)?;
     }

@@ -6,6 +6,7 @@ pub fn suite(s: &mut Suite) {
     s.test("event_is_there_before_the_reply_that_follows_it", before_the_reply);
     s.test("passed_over_events_stay_for_later", passed_over);
     s.test("oldest_of_several_kinds_comes_first", several_kinds);
+    s.test("one_at_a_time_whatever_it_is", one_at_a_time);
     s.test("contents_tell_events_apart", contents);
     s.test("predicate_picks_an_event", predicate);
     s.test("wait_that_ends_without_an_event", nothing);
@@ -42,6 +43,18 @@ fn several_kinds(t: &mut Test) -> TestResult {
         let event = vm.events_wait(&["RESUME".into(), "STOP".into()], Wait::DEFAULT)?;
         t.assert_qmp(&event, "event", expected)?;
     }
+    Ok(vm.shutdown()?)
+}
+
+fn one_at_a_time(t: &mut Test) -> TestResult {
+    let mut vm = t.vm().launch()?;
+    vm.cmd("stop", ())?;
+    vm.cmd("cont", ())?;
+    for expected in ["STOP", "RESUME"] {
+        let event = vm.get_qmp_event(Wait::DEFAULT)?.unwrap_or_default();
+        t.assert_qmp(&event, "event", expected)?;
+    }
+    t.assert_eq(vm.get_qmp_event(Wait::No)?, None)?;
     Ok(vm.shutdown()?)
 }
 

@@ -41,8 +41,8 @@ fn by_name(t: &mut Test) -> TestResult {
 fn logged(t: &mut Test) -> TestResult {
     let image = image(t, "image")?;
     let mut vm = t.vm().drive(&image).launch()?;
-    vm.hmp_log("qemu-io drive0 \"write -P 0x04 64k 64k\"")?;
-    vm.hmp_log("qemu-io drive0 \"read -P 0x05 64k 512\"")?;
+    vm.hmp_qemu_io_log("drive0", "write -P 0x04 64k 64k")?;
+    vm.hmp_qemu_io_log("drive0", "read -P 0x05 64k 512")?;
     vm.shutdown()?;
     t.log("QEMU printed:");
     t.log_with(vm.get_log().unwrap_or_default(), &[Filter::qtest(), Filter::qemu_io()]);

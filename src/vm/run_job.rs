@@ -148,19 +148,11 @@ impl Vm {
     /// # Errors
     /// Those of [`Vm::run_job`].
     pub fn blockdev_create(&mut self, options: Value) -> Result<Option<Value>> {
-        self.blockdev_create_as("job0", options)
-    }
-
-    /// As [`Vm::blockdev_create`] with another job id.
-    ///
-    /// # Errors
-    /// Those of [`Vm::run_job`].
-    pub fn blockdev_create_as(&mut self, job: &str, options: Value) -> Result<Option<Value>> {
         let filters = [self.test().filter_testfiles()];
-        self.blockdev_create_with(job, options, &filters)
+        self.blockdev_create_with("job0", options, &filters)
     }
 
-    /// As [`Vm::blockdev_create_as`], logged through these filters.
+    /// As [`Vm::blockdev_create`], with another job id and logged through these filters.
     ///
     /// # Errors
     /// Those of [`Vm::run_job`].
