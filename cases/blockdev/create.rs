@@ -141,8 +141,8 @@ fn mistakes(t: &mut Test) -> TestResult {
         json!({ "driver": "qcow2", "file": "file", "size": SIZE, "version": "v1" }),
         json!({ "driver": "qcow2", "file": "file", "size": SIZE, "version": "v2", "lazy-refcounts": true }),
         json!({ "driver": "qcow2", "file": "file", "size": 1u64 << 62 }),
-        json!({ "driver": "copy-on-read", "size": SIZE }),
-        json!({ "driver": "raw", "size": SIZE }),
+        json!({ "driver": "copy-on-read" }),
+        json!({ "driver": "raw" }),
     ] {
         vm.blockdev_create(options)?;
     }

@@ -54,9 +54,9 @@ fn host_cluster(image: &str, cluster: u64) -> TestResult<u64> {
 
 /// Logs what a check says, and how it ends.
 fn check(t: &Test, image: &str, extra: &[&str]) -> TestResult {
-    let words = ["check", "-f", "qcow2"].into_iter().chain(extra.iter().copied()).chain([image]);
-    let output = t.qemu_img(words).unchecked()?;
-    t.log(format!("== check {} ==", extra.join(" ")));
+    let words = ["check"].iter().chain(extra).copied();
+    t.log(format!("== {} ==", words.clone().collect::<Vec<_>>().join(" ")));
+    let output = t.qemu_img(words.chain(["-f", "qcow2", image])).unchecked()?;
     t.log_with(output.stdout, &[t.filter_testfiles()]);
     t.log(output.status.to_string());
     Ok(())
@@ -94,7 +94,8 @@ fn copied_flag(t: &mut Test) -> TestResult {
     poke(&image, entry, &(read_u64(&image, entry)? & !(1 << 63)).to_be_bytes())?;
     check(t, &image, &[])?;
     check(t, &image, &["-r", "all"])?;
-    check(t, &image, &[])
+    check(t, &image, &[])?;
+    t.verify_pattern(&image, 0x91, "0", "256k")
 }
 
 fn unaligned_offset(t: &mut Test) -> TestResult {

@@ -123,7 +123,7 @@ fn mistakes(t: &mut Test) -> TestResult {
         json!({ "job-id": "job0", "device": "drive0", "base": "nonesuch" }),
         json!({ "job-id": "job0", "device": "drive0", "top": mid, "base": base, "speed": -1 }),
         json!({ "job-id": "0bad", "device": "drive0", "top": mid, "base": base }),
-        json!({ "job-id": "job0", "device": "drive0", "top-node": "file" }),
+        json!({ "job-id": "job0", "device": "drive0", "top-node": "nonesuch" }),
     ] {
         vm.qmp_log("block-commit", arguments)?;
     }

@@ -1,4 +1,7 @@
 //! Images created with the options of their format say so when asked.
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+
 use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
@@ -16,11 +19,17 @@ pub fn suite(s: &mut Suite) {
 
 /// Creates an image for each set of options and logs what it says of itself.
 fn create_and_log(t: &Test, size: &str, sets: &[&str]) -> TestResult {
+    create_and_log_with(t, size, sets, |_| Ok(()))
+}
+
+/// The same, and then what `more` makes of the image, for what qemu-img does not tell.
+fn create_and_log_with(t: &Test, size: &str, sets: &[&str], more: impl Fn(&str) -> TestResult) -> TestResult {
     for options in sets {
         t.log(format!("=== {options} ==="));
         let image = t.file("image");
         t.qemu_img_create(["-f", t.imgfmt(), "-o", options, &image, size])?;
         t.img_info_log(&image)?;
+        more(&image)?;
     }
     Ok(())
 }
@@ -44,7 +53,10 @@ fn qed(t: &mut Test) -> TestResult {
 }
 
 fn vdi(t: &mut Test) -> TestResult {
-    create_and_log(t, "4M", &["static=off", "static=on"])
+    create_and_log_with(t, "4M", &["static=off", "static=on"], |image| {
+        t.log(format!("file of {} bytes", std::fs::metadata(image)?.len()));
+        Ok(())
+    })
 }
 
 fn vmdk(t: &mut Test) -> TestResult {
@@ -69,7 +81,12 @@ fn vpc(t: &mut Test) -> TestResult {
 }
 
 fn parallels(t: &mut Test) -> TestResult {
-    create_and_log(t, "16M", &["cluster_size=64k", "cluster_size=1M"])
+    create_and_log_with(t, "16M", &["cluster_size=64k", "cluster_size=1M"], |image| {
+        let mut sectors = [0; 4];
+        File::open(image)?.read_exact_at(&mut sectors, 28)?;
+        t.log(format!("sectors in a cluster: {}", u32::from_le_bytes(sectors)));
+        Ok(())
+    })
 }
 
 /// Every format that can be created takes a size.

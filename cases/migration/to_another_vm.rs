@@ -8,7 +8,7 @@ pub fn suite(s: &mut Suite) {
     s.formats(["raw", "qcow2"]).groups(["migration", "quick"]);
     s.test("over_a_unix_socket", over_socket);
     s.test("through_commands_and_a_file", through_commands);
-    s.test("through_a_pipe_that_both_inherit", through_pipe);
+    s.test("through_a_pipe", through_pipe);
     s.test("disk_belongs_to_the_destination_afterwards", disk_moves).formats(["qcow2"]);
     s.test("destination_stays_paused_when_the_source_was", stays_paused);
     s.test("bitmaps_travel_with_the_disk", bitmaps).formats(["qcow2"]).unsupported_imgopts(["compat"]);
