@@ -1,5 +1,6 @@
 //! From the command line to the exit status.
 
+use std::fs::File;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use super::args::Args;
 use super::discovery::{self, Loaded};
 use super::history::History;
 use super::matrix::{self, Plan};
+use super::printing::{self, not_printed, print, say};
 use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
 use crate::env::{Listing, TestEnv};
@@ -39,9 +41,9 @@ pub fn main(project: Project) -> ExitCode {
 /// Tells what is wrong with the project or its environment.
 pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
     for error in errors {
-        eprintln!("iotests: {error}");
+        say(format_args!("iotests: {error}"));
     }
-    eprintln!("iotests: nothing was run");
+    say("iotests: nothing was run");
     ExitCode::from(MISTAKE)
 }
 
@@ -54,8 +56,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     none_of(declarations(&suites))?;
     match env.listing() {
         Some(Listing::Groups) => {
-            print!("{}", groups::listing(&suites));
-            return Ok(ExitCode::SUCCESS);
+            return Ok(print(&groups::listing(&suites)));
         }
         Some(Listing::Environment) => {
             return Err(vec![Error::Variable {
@@ -83,8 +84,8 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
 /// Writes the skeleton of a script case.
 fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
     let file = script::create(&project.case_dir(), path)?;
-    eprintln!("wrote {}: edit it, then write its reference with", project.show(file));
-    eprintln!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target());
+    say(format_args!("wrote {}: edit it, then write its reference with", project.show(file)));
+    say(format_args!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target()));
     Ok(ExitCode::SUCCESS)
 }
 
@@ -106,25 +107,25 @@ pub(crate) fn conclude(
             |plan: &Plan| Trial::test(plan.name.clone(), || Ok(())).with_ignored_flag(plan.skip.is_some());
         let mut trials = plans.iter().map(listed).collect();
         args.keep_matching(&mut trials);
-        return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
+        return Ok(printing::libtest(&args.libtest, trials).unwrap_or_else(|error| not_printed(&error)));
     }
     if args.is_parallel() {
         history.longest_first(&mut plans, |plan| &plan.name);
     }
+    if let Some(path) = &args.libtest.logfile {
+        File::create(path).map_err(Error::io(format!("create the log file {path}")))?;
+    }
     let color = colored(args, &env);
     let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
     signals::watch(&run)?;
-    let mut trials = run::trials(&run, plans, args);
-    args.keep_matching(&mut trials);
     let start = std::time::Instant::now();
-    let conclusion = libtest_mimic::run(&args.libtest, trials);
+    let mut code = run::all(&run, plans, args);
     let elapsed = start.elapsed();
     let mut records = run.take_records();
     records.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut code = conclusion.exit_code();
     let written = [History::add(&base, &records), report::write(&run, args, &records, elapsed)];
     for error in written.into_iter().filter_map(Result::err) {
-        eprintln!("iotests: {error}");
+        say(format_args!("iotests: {error}"));
         code = ExitCode::FAILURE;
     }
     run.stop_here_if_stopping();

@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use super::args::Args;
 use super::outcome::Record;
+use super::printing::say;
 use super::run::Run;
 use crate::error::{Error, Result};
 
@@ -23,7 +24,7 @@ pub(super) use not_run::write as write_not_run;
 pub(super) fn write(run: &Run, args: &Args, records: &[Record], elapsed: Duration) -> Result<()> {
     // libtest's lines come first, also where both go to one file.
     let _ = std::io::stdout().flush();
-    eprint!("{}", summary::text(records, elapsed));
+    say(summary::text(records, elapsed).trim_end());
     let env = &run.env;
     if let Some(path) = env.unittest_report() {
         save(path, unittest::text(records, args.libtest.show_output).as_bytes())?;
