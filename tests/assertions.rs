@@ -175,6 +175,10 @@ fn jobs_of_a_vm() {
     );
     let message = message_of!(vm.pause_wait("job1"));
     assert_eq!(message, format!("there is no block job job1\n{jobs:#}"));
+    vm.pause_job("job0").unwrap();
+    // The wait left the event for others.
+    vm.job("job0").wait_status("standby").unwrap();
+    vm.cmd("block-job-resume", json!({"device": "job0"})).unwrap();
     vm.cmd("block-job-complete", json!({"device": "job0"})).unwrap();
     let message = message_of!(vm.wait_until_failed("job0", "out of luck"));
     assert!(
@@ -184,6 +188,8 @@ fn jobs_of_a_vm() {
     vm.shutdown().unwrap();
 
     // What a helper of the library meets is told of the case's line as well.
+    let message = message_of!(vm.run_job("job0", RunJob::new()));
+    assert_eq!(message, "waiting for an event needs a VM that runs, qemu does not");
     assert_eq!(
         message_of!(vm.wait_ready("job0")),
         "waiting for an event needs a VM that runs, qemu does not"
@@ -192,6 +198,25 @@ fn jobs_of_a_vm() {
         message_of!(vm.assert_no_active_block_jobs()),
         "query-block-jobs needs a VM that runs, qemu does not"
     );
+}
+
+#[test]
+fn in_the_middle_of_a_job() {
+    let t = Test::new().unwrap();
+    let disk = |name| format!("null-co,node-name={name},size=65536");
+    let mut vm = t.vm().blockdev(disk("src").as_str()).blockdev(disk("dst").as_str()).launch().unwrap();
+    let backup =
+        json!({"job-id": "job0", "device": "src", "target": "dst", "sync": "full", "auto-finalize": false});
+    vm.cmd("blockdev-backup", backup).unwrap();
+    let look = |vm: &mut Vm| {
+        let jobs = vm.query("query-jobs")?;
+        t.assert_qmp(&jobs, "return[0]/status", "running")
+    };
+    let failure = vm.run_job("job0", RunJob::new().manual_finalize().pre_finalize(look)).unwrap_err();
+    assert_eq!((failure.location.file(), failure.location.line()), (file!(), line!() - 3));
+    let message = failure.error.to_string();
+    assert!(message.starts_with("\"return[0]/status\" is \"pending\", expected \"running\""), "{message}");
+    vm.job("job0").cancel().unwrap();
 }
 
 #[test]
