@@ -123,7 +123,7 @@ pub(crate) fn conclude(
     let elapsed = start.elapsed();
     let mut records = run.take_records();
     records.sort_by(|a, b| a.name.cmp(&b.name));
-    let written = [History::add(&base, &records), report::write(&run, args, &records, elapsed)];
+    let written = [History::add(&base, &records), report::write(&run, args, &base, &records, elapsed)];
     for error in written.into_iter().filter_map(Result::err) {
         say(format_args!("iotests: {error}"));
         code = ExitCode::FAILURE;
