@@ -1,5 +1,6 @@
 //! From the command line to the exit status.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::IsTerminal;
 use std::process::ExitCode;
@@ -78,7 +79,8 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let plans = plans(&suites, args, &env).map_err(|error| vec![error])?;
     drop(suites);
-    conclude(project, args, env, plans).map_err(|error| vec![error])
+    let all = args.selects_all();
+    conclude(project, args, env, plans, all).map_err(|error| vec![error])
 }
 
 /// Writes the skeleton of a script case.
@@ -89,15 +91,19 @@ fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists or runs what is planned, and reports it.
+/// Lists or runs what is planned, and reports it. If these are `all` trials there are, what earlier runs
+/// left of others goes.
 pub(crate) fn conclude(
     project: Project,
     args: &Args,
     env: TestEnv,
     mut plans: Vec<Plan>,
+    all: bool,
 ) -> Result<ExitCode> {
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
-    let history = History::read(&base);
+    let id = project.id();
+    let history = History::read(&base, &id);
+    let tests: BTreeSet<_> = plans.iter().map(|plan| without_matrix(&plan.name).to_owned()).collect();
     plans.retain(|plan| env.groups().selects(&plan.groups));
     if env.rerun_failed() {
         plans.retain(|plan| history.failed(&plan.name));
@@ -123,13 +129,23 @@ pub(crate) fn conclude(
     let elapsed = start.elapsed();
     let mut records = run.take_records();
     records.sort_by(|a, b| a.name.cmp(&b.name));
-    let written = [History::add(&base, &records), report::write(&run, args, &base, &records, elapsed)];
+    // What another run has at hand is its own business.
+    let prunes = all && run.dir.is_alone();
+    let exists = |name: &str| !prunes || tests.contains(without_matrix(name));
+    let remembered = History::add(&base, &id, &records, exists);
+    let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
+    let written = [remembered, report::write(&run, args, &base, &records, elapsed)];
     for error in written.into_iter().filter_map(Result::err) {
         say(format_args!("iotests: {error}"));
         code = ExitCode::FAILURE;
     }
     run.stop_here_if_stopping();
     Ok(code)
+}
+
+/// The part of a trial's name that does not depend on what IMGFMT and IMGPROTO narrow a run to.
+fn without_matrix(name: &str) -> &str {
+    name.split("::").next().unwrap_or(name)
 }
 
 /// An error if there are problems.

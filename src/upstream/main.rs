@@ -53,7 +53,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     let one = |error| vec![error];
     let Some(suite) = env.suite() else {
         harness::say(HOW_TO_GET_ONE);
-        return harness::conclude(project, args, env, Vec::new()).map_err(one);
+        return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
     };
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
@@ -83,5 +83,5 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         return Ok(harness::print(&listing));
     }
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
-    harness::conclude(project, args, env, plans).map_err(one)
+    harness::conclude(project, args, env, plans, false).map_err(one)
 }
