@@ -36,17 +36,17 @@ fn a_path_that_leads_nowhere() {
     assert_eq!(
         message_of!(t.dictpath(&reply, "return[0]/len")),
         format!(
-            "failed to follow path \"return[0]/len\": no key \"len\" in {{\"device\":\"drive0\",\"offset\":5}}; \
+            "failed to follow path \"return[0]/len\": no key \"len\" in {{\"device\":\"drive0\",\"offset\":5}}\n\
              the whole object is {WHOLE}"
         )
     );
     assert_eq!(
         message_of!(t.dictpath(&json!({"return": {}}), "return[0]")),
-        "failed to follow path \"return[0]\": \"return\" is no list in {}; the whole object is {\n  \"return\": {}\n}"
+        "failed to follow path \"return[0]\": \"return\" is no list in {}\nthe whole object is {\n  \"return\": {}\n}"
     );
     assert_eq!(
         message_of!(t.dictpath(&json!({"return": []}), "return[2]")),
-        "failed to follow path \"return[2]\": \"return\" has no item 2 in []; the whole object is {\n  \"return\": []\n}"
+        "failed to follow path \"return[2]\": \"return\" has no item 2 in []\nthe whole object is {\n  \"return\": []\n}"
     );
 }
 
@@ -58,22 +58,22 @@ fn another_value_than_expected() {
     t.assert_qmp(&reply, "return[0]/offset", json!([4, 5])).unwrap();
     assert_eq!(
         message_of!(t.assert_qmp(&reply, "return[0]/offset", 6)),
-        format!("\"return[0]/offset\" is 5, expected 6; the whole object is {WHOLE}")
+        format!("\"return[0]/offset\" is 5, expected 6\nthe whole object is {WHOLE}")
     );
     assert_eq!(
         message_of!(t.assert_qmp(&reply, "return[1]/device", json!(["a", "b"]))),
         format!(
-            "\"return[1]/device\" is \"drive1\", expected any of [\"a\",\"b\"]; the whole object is {WHOLE}"
+            "\"return[1]/device\" is \"drive1\", expected any of [\"a\",\"b\"]\nthe whole object is {WHOLE}"
         )
     );
     assert!(message_of!(t.assert_qmp(&reply, "return", json!([]))).ends_with(&format!(
-        "\"return\" is [{{\"device\":\"drive0\",\"offset\":5}},{{\"device\":\"drive1\"}}], expected []; \
+        "\"return\" is [{{\"device\":\"drive0\",\"offset\":5}},{{\"device\":\"drive1\"}}], expected []\n\
              the whole object is {WHOLE}"
     )));
     assert_eq!(
         message_of!(t.assert_qmp(&reply, "error/class", "GenericError")),
         format!(
-            "failed to follow path \"error/class\": no key \"error\" in {}; the whole object is {WHOLE}",
+            "failed to follow path \"error/class\": no key \"error\" in {}\nthe whole object is {WHOLE}",
             serde_json::to_string(&reply).unwrap()
         )
     );
@@ -87,7 +87,7 @@ fn a_value_where_none_should_be() {
     t.assert_qmp_absent(&reply, "return[7]/offset").unwrap();
     assert_eq!(
         message_of!(t.assert_qmp_absent(&reply, "return[1]/device")),
-        format!("\"return[1]/device\" should be absent, but is \"drive1\"; the whole object is {WHOLE}")
+        format!("\"return[1]/device\" should be absent, but is \"drive1\"\nthe whole object is {WHOLE}")
     );
     assert!(message_of!(t.assert_qmp_absent(&json!({"a": null}), "a")).contains("absent, but is null"));
 }
@@ -163,7 +163,7 @@ fn jobs_of_a_vm() {
         message.starts_with("failed to follow path \"return\": no key \"return\" in {\"error\":"),
         "{message}"
     );
-    assert!(message.contains("; the whole object is {\n  \"error\": {\n"), "{message}");
+    assert!(message.contains("\nthe whole object is {\n  \"error\": {\n"), "{message}");
 
     let mirror = json!({"job-id": "job0", "device": "src", "target": "dst", "sync": "full"});
     vm.cmd("blockdev-mirror", mirror).unwrap();
@@ -171,19 +171,25 @@ fn jobs_of_a_vm() {
     let jobs = vm.query("query-block-jobs").unwrap();
     assert_eq!(
         message_of!(vm.assert_no_active_block_jobs()),
-        format!("\"return\" is {}, expected []; the whole object is {jobs:#}", jobs["return"])
+        format!("\"return\" is {}, expected []\nthe whole object is {jobs:#}", jobs["return"])
     );
     let message = message_of!(vm.pause_wait("job1"));
     assert_eq!(message, format!("there is no block job job1\n{jobs:#}"));
+    vm.pause_job("job0").unwrap();
+    // The wait left the event for others.
+    vm.job("job0").wait_status("standby").unwrap();
+    vm.cmd("block-job-resume", json!({"device": "job0"})).unwrap();
     vm.cmd("block-job-complete", json!({"device": "job0"})).unwrap();
     let message = message_of!(vm.wait_until_failed("job0", "out of luck"));
     assert!(
         message.starts_with("failed to follow path \"data/error\": no key \"error\" in {\"device\":\"job0\"")
     );
-    assert!(message.contains("; the whole object is {\n"), "{message}");
+    assert!(message.contains("\nthe whole object is {\n"), "{message}");
     vm.shutdown().unwrap();
 
     // What a helper of the library meets is told of the case's line as well.
+    let message = message_of!(vm.run_job("job0", RunJob::new()));
+    assert_eq!(message, "waiting for an event needs a VM that runs, qemu does not");
     assert_eq!(
         message_of!(vm.wait_ready("job0")),
         "waiting for an event needs a VM that runs, qemu does not"
@@ -192,6 +198,25 @@ fn jobs_of_a_vm() {
         message_of!(vm.assert_no_active_block_jobs()),
         "query-block-jobs needs a VM that runs, qemu does not"
     );
+}
+
+#[test]
+fn in_the_middle_of_a_job() {
+    let t = Test::new().unwrap();
+    let disk = |name| format!("null-co,node-name={name},size=65536");
+    let mut vm = t.vm().blockdev(disk("src").as_str()).blockdev(disk("dst").as_str()).launch().unwrap();
+    let backup =
+        json!({"job-id": "job0", "device": "src", "target": "dst", "sync": "full", "auto-finalize": false});
+    vm.cmd("blockdev-backup", backup).unwrap();
+    let look = |vm: &mut Vm| {
+        let jobs = vm.query("query-jobs")?;
+        t.assert_qmp(&jobs, "return[0]/status", "running")
+    };
+    let failure = vm.run_job("job0", RunJob::new().manual_finalize().pre_finalize(look)).unwrap_err();
+    assert_eq!((failure.location.file(), failure.location.line()), (file!(), line!() - 3));
+    let message = failure.error.to_string();
+    assert!(message.starts_with("\"return[0]/status\" is \"pending\", expected \"running\""), "{message}");
+    vm.job("job0").cancel().unwrap();
 }
 
 #[test]

@@ -141,13 +141,16 @@ fn names_its_tests_and_hands_its_requirements_on() {
     for (name, needs) in [("plain", None), ("voting", Some(Requirement::Quorum))] {
         let mut fixture = suite.fixture(name, |_| Ok(()));
         if let Some(needs) = needs {
-            fixture = fixture.requires(needs);
+            fixture.requires(needs);
         }
         fixture.test("first", |_, ()| Ok(())).requires(Requirement::Root);
         fixture.test("second", |_, ()| Ok(()));
     }
     suite.fixture("", |_| Ok(())).test("alone", |_, ()| Ok(()));
-    let needs = |test: &iotests::suite::TestDecl| test.declaration().requirements.clone();
+    let needs = |test: &iotests::suite::TestDecl| {
+        let all = suite.declarations(test).into_iter().flat_map(|declared| declared.requirements.clone());
+        all.collect::<Vec<_>>()
+    };
     let tests: Vec<_> = suite.tests().iter().map(|test| (test.name(), test.fixture(), needs(test))).collect();
     use Requirement::{Quorum, Root};
     assert_eq!(

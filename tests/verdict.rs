@@ -37,8 +37,7 @@ fn reason(
     variables: &[(&str, &str)],
 ) -> String {
     let params = Params { imgfmt: imgfmt.to_owned(), imgproto: imgproto.to_owned(), param: None };
-    let declarations = [&declared(declare), &Declaration::default()];
-    verdict(declarations, &params, &env(variables)).unwrap().unwrap_or_default()
+    verdict(&[&declared(declare)], &params, &env(variables)).unwrap().unwrap_or_default()
 }
 
 #[test]
@@ -154,7 +153,7 @@ fn what_the_suite_and_the_test_declare_must_both_hold() {
     let test = declared(|s| _ = s.formats(["qcow2"]).cache_modes(["none"]));
     let judge = |imgfmt: &str| {
         let params = Params { imgfmt: imgfmt.to_owned(), imgproto: "file".to_owned(), param: None };
-        verdict([&suite, &test], &params, &env(&[])).unwrap().unwrap_or_default()
+        verdict(&[&suite, &test], &params, &env(&[])).unwrap().unwrap_or_default()
     };
     assert_eq!(judge("raw"), "not suitable for this image format: raw");
     assert_eq!(judge("qcow2"), "not suitable for this cache mode: writeback");

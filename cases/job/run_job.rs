@@ -77,7 +77,7 @@ fn before_finalizing(t: &mut Test) -> TestResult {
     let look = |vm: &mut Vm| {
         seen.push(vm.job("job0").status()?);
         // Too late for the copy, which holds what was there when the job began.
-        vm.drive_io("drive0", "write -P 0x22 0 64k")
+        Ok(vm.drive_io("drive0", "write -P 0x22 0 64k")?)
     };
     vm.run_job("job0", RunJob::new().manual_finalize().auto_dismiss().pre_finalize(look))?;
     t.assert_eq(seen, ["pending"])?;
@@ -205,7 +205,8 @@ fn not_for_ever(t: &mut Test) -> TestResult {
     // More than the job copies before it looks at its speed.
     let mut vm = vm_with_disk(t, "8M")?;
     backup(&mut vm, json!({ "speed": 1 }))?;
-    match vm.run_job("job0", RunJob::new().auto_dismiss().wait(Duration::from_millis(20))) {
+    let ended = vm.run_job("job0", RunJob::new().auto_dismiss().wait(Duration::from_millis(20)));
+    match ended.map_err(|failure| failure.error) {
         Err(Error::Timeout { what, .. }) => t.assert(what.contains("JOB_STATUS_CHANGE"), what)?,
         other => t.assert(false, format!("the wait for a job that crawls timed out: {other:?}"))?,
     }

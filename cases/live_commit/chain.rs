@@ -14,7 +14,8 @@ struct Chain {
 pub fn suite(s: &mut Suite) {
     s.formats(["qcow2", "qed"]).groups(["rw", "backing", "quick"]);
     for (name, size) in [("sized", 2 << 20), ("empty", 0)] {
-        let mut chain = s.fixture(name, move |t| Chain::open(t, size)).requires(Requirement::VirtioScsi);
+        let mut chain = s.fixture(name, move |t| Chain::open(t, size));
+        chain.requires(Requirement::VirtioScsi);
         chain.test("by_file_name", by_file_name);
         chain.test("by_node_name", by_node_name);
         chain.test("active_layer_by_name", active_layer_by_name);

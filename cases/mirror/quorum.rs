@@ -10,7 +10,8 @@ struct Disk {
 
 pub fn suite(s: &mut Suite) {
     s.formats(["qcow2"]).groups(["rw", "quick"]);
-    let mut disk = s.fixture("", Disk::open).requires(Requirement::Quorum);
+    let mut disk = s.fixture("", Disk::open);
+    disk.requires(Requirement::Quorum);
     disk.test("completed", completed);
     disk.test("cancelled", cancelled);
     disk.test("cancelled_when_ready", cancelled_when_ready);

@@ -105,7 +105,7 @@ fn by_hand(t: &mut Test) -> TestResult {
     let check = |vm: &mut Vm| {
         let jobs = vm.cmd("query-jobs", ())?;
         t.log(format!("waits to be finalized as {}", jobs[0]["status"]));
-        Ok(())
+        t.assert_eq(jobs[0]["status"].as_str(), Some("pending"))
     };
     vm.run_job("job0", RunJob::new().manual_finalize().pre_finalize(check))?;
     vm.shutdown()?;

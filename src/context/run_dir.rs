@@ -12,6 +12,8 @@ use crate::error::{Error, Result};
 use crate::process::remove_at_end;
 
 const PREFIX: &str = "iotests-run-";
+/// What a run's directory is called until it is locked.
+const NEW: &str = ".iotests-new-";
 const LOCK: &str = "lock";
 
 /// Scratch and socket directories of one run. A lock file held for the life of the process tells a
@@ -57,6 +59,14 @@ impl RunDir {
         &self.scratch.dir
     }
 
+    /// Whether no other run has its scratch files beside those of this one.
+    pub fn is_alone(&self) -> bool {
+        let beside = self.scratch.dir.parent().map(fs::read_dir);
+        let mut beside = beside.into_iter().flatten().flatten().flatten();
+        let is_run = |name: &str| name.starts_with(PREFIX) || name.starts_with(NEW);
+        !beside.any(|entry| entry.path() != self.scratch.dir && is_run(&entry.file_name().to_string_lossy()))
+    }
+
     /// Removes everything at once; for a run that ends by a signal.
     pub fn remove(&self) {
         let _ = fs::remove_dir_all(&self.scratch.dir);
@@ -74,7 +84,7 @@ impl Locked {
     fn create(base: &Path) -> Result<Self> {
         // Made under another name and renamed once locked, so that no sweep sees it unlocked.
         let made = tempfile::Builder::new()
-            .prefix(".iotests-new-")
+            .prefix(NEW)
             .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o700))
             .tempdir_in(base)
             .map_err(Error::io(format!("create a directory in {}", base.display())))?;
@@ -83,7 +93,7 @@ impl Locked {
         let lock = Flock::lock(file, FlockArg::LockExclusiveNonblock)
             .map_err(|(_, errno)| Error::os(format!("lock {}", lock_path.display()))(errno))?;
         let suffix = made.path().file_name().and_then(|name| name.to_str()).unwrap_or_default();
-        let suffix = suffix.trim_start_matches(".iotests-new-");
+        let suffix = suffix.trim_start_matches(NEW);
         let dir = base.join(format!("{PREFIX}{suffix}"));
         fs::rename(made.path(), &dir).map_err(Error::io(format!("name {}", dir.display())))?;
         remove_at_end(&dir);

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use super::variables::{self, PREFIX, VARIABLES};
 use crate::error::Error;
 
-/// Set on most machines, whatever is run there.
-const OF_THE_HOST: &[&str] = &["CI", "NO_COLOR", "PATH", "TMPDIR", "USER"];
+/// Set by the machine or by what runs tests, whatever is run there.
+const OF_THE_HOST: &[&str] = &["CI", "NEXTEST_RUN_ID", "NO_COLOR", "PATH", "TMPDIR", "USER"];
 
 /// Variables being read. A variable that is set but empty is as good as unset.
 pub(super) struct Reader {

@@ -27,6 +27,7 @@ pub(super) struct RunSettings {
     unittest: Option<PathBuf>,
     seed_vectors: Option<PathBuf>,
     trial: Option<String>,
+    nextest_run: Option<String>,
 }
 
 const ONE_OR_ZERO: [&str; 2] = ["1", "0"];
@@ -58,6 +59,7 @@ impl RunSettings {
             unittest: reader.path("IOTESTS_UNITTEST"),
             seed_vectors: reader.path("IOTESTS_SEED_VECTORS"),
             trial: reader.text("IOTESTS_TRIAL"),
+            nextest_run: reader.text("NEXTEST_RUN_ID"),
         }
     }
 }
@@ -146,5 +148,10 @@ impl TestEnv {
     /// The trial that started this process, if one did.
     pub fn trial(&self) -> Option<&str> {
         self.run().trial.as_deref()
+    }
+
+    /// The run of nextest that this process is a part of.
+    pub fn nextest_run(&self) -> Option<&str> {
+        self.run().nextest_run.as_deref()
     }
 }

@@ -134,6 +134,7 @@ pub const VARIABLES: &[Variable] = &[
     var("USER", "unset", "text", "user name in remote file names"),
     var("NO_COLOR", "unset", "anything", "no colours"),
     var("CI", "unset", "anything; `false` and `0` are as unset", "refuse to bless"),
+    var("NEXTEST_RUN_ID", "unset", "text", "the run whose trials are reported together; set by nextest"),
     var(
         "IOTESTS_ACCEL",
         "qtest if there is, else tcg",

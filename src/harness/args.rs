@@ -45,6 +45,11 @@ impl Args {
         (!names.is_empty()).then_some(names)
     }
 
+    /// Whether no filter leaves anything out.
+    pub(crate) fn selects_all(&self) -> bool {
+        self.libtest.filter.is_none() && self.filters.is_empty() && self.libtest.skip.is_empty()
+    }
+
     /// Whether trials that will be skipped carry libtest's ignored mark. In a plain run they do
     /// not: libtest-mimic prints a reason only for what is skipped while it runs.
     pub(crate) fn marks_ignored(&self) -> bool {

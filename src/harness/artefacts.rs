@@ -55,6 +55,16 @@ impl Kept {
         Ok(place)
     }
 
+    /// Removes what an earlier run kept of a trial that is gone, and directories that are empty then.
+    pub(super) fn remove(&self, trial: &str) {
+        self.forget(trial);
+        for why in [Why::Failed, Why::Asked] {
+            let place = self.place(trial, why);
+            let above = place.ancestors().skip(1).take_while(|dir| *dir != self.base);
+            let _ = above.map(fs::remove_dir).find(Result::is_err);
+        }
+    }
+
     /// Removes what an earlier run kept.
     pub(super) fn forget(&self, trial: &str) {
         for why in [Why::Failed, Why::Asked] {

@@ -10,8 +10,9 @@ use crate::suite::similar_word;
 
 /// The groups of a suite and of its tests.
 fn of(loaded: &Loaded) -> BTreeSet<&str> {
-    let tests = loaded.suite.tests().iter().flat_map(|test| &test.declaration().groups);
-    loaded.suite.declaration().groups.iter().chain(tests).map(String::as_str).collect()
+    let tests = loaded.suite.tests().iter().flat_map(|test| loaded.suite.declarations(test));
+    let all = [loaded.suite.declaration()].into_iter().chain(tests);
+    all.flat_map(|declared| &declared.groups).map(String::as_str).collect()
 }
 
 /// Each case file and its groups, in the manner of the `# group:` lines of QEMU's tests.

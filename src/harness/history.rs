@@ -17,12 +17,15 @@ const LOCK: &str = "history.lock";
 /// How long other processes may take to write theirs.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// The last time each trial ran.
+/// The last time each trial of a project ran.
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(transparent)]
 pub(super) struct History {
     trials: BTreeMap<String, Last>,
 }
+
+/// What the file holds: several projects may have one directory for their files.
+type Projects = BTreeMap<String, History>;
 
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Last {
@@ -31,10 +34,9 @@ struct Last {
 }
 
 impl History {
-    /// What is remembered in `dir`. Nothing, if that cannot be read: the next run writes it anew.
-    pub(super) fn read(dir: &Path) -> Self {
-        let text = fs::read(dir.join(FILE)).unwrap_or_default();
-        serde_json::from_slice(&text).unwrap_or_default()
+    /// What is remembered in `dir` of a project.
+    pub(super) fn read(dir: &Path, project: &str) -> Self {
+        read(dir).remove(project).unwrap_or_default()
     }
 
     fn duration(&self, trial: &str) -> Duration {
@@ -53,23 +55,38 @@ impl History {
         self.trials.get(trial).is_some_and(|last| last.failed)
     }
 
-    /// Remembers how these went, besides what other processes remember meanwhile.
-    pub(super) fn add(dir: &Path, records: &[Record]) -> Result<()> {
+    /// Remembers how these went, besides what other processes remember meanwhile, and forgets trials
+    /// that `exists` does not hold for; returns their names.
+    pub(super) fn add(
+        dir: &Path,
+        project: &str,
+        records: &[Record],
+        exists: impl Fn(&str) -> bool,
+    ) -> Result<Vec<String>> {
         let path = dir.join(FILE);
         let failed = || format!("write {}", path.display());
         let _lock = serial::lock_file(&dir.join(LOCK), "another run to write its history", LIMIT)?;
-        let mut history = Self::read(dir);
+        let mut projects = read(dir);
+        let history = projects.entry(project.to_owned()).or_default();
         for record in records.iter().filter(|record| !matches!(record.outcome, Outcome::Skipped(_))) {
             let failed = matches!(record.outcome, Outcome::Failed(_));
             let seconds = (record.elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
             history.trials.insert(record.name.clone(), Last { seconds, failed });
         }
-        let text = serde_json::to_vec_pretty(&history).map_err(|error| Error::io(failed())(error.into()))?;
+        let gone: Vec<_> = history.trials.keys().filter(|name| !exists(name)).cloned().collect();
+        history.trials.retain(|name, _| exists(name));
+        let text = serde_json::to_vec_pretty(&projects).map_err(|error| Error::io(failed())(error.into()))?;
         let mut file = tempfile::NamedTempFile::new_in(dir).map_err(Error::io(failed()))?;
         file.write_all(&text).map_err(Error::io(failed()))?;
         file.persist(&path).map_err(|error| Error::io(failed())(error.error))?;
-        Ok(())
+        Ok(gone)
     }
+}
+
+/// What is remembered in `dir`. Nothing, if that cannot be read: the next run writes it anew.
+fn read(dir: &Path) -> Projects {
+    let text = fs::read(dir.join(FILE)).unwrap_or_default();
+    serde_json::from_slice(&text).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -87,21 +104,25 @@ mod tests {
         }
     }
 
+    fn add(dir: &Path, records: &[Record]) {
+        let gone = History::add(dir, "ours", records, |_| true).expect("write");
+        assert_eq!(gone, Vec::<String>::new());
+    }
+
     #[test]
     fn the_longest_start_first() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let first = [record("short", Outcome::Passed, 1), record("long", Outcome::Passed, 9)];
         let second =
             [record("middle", Outcome::Passed, 5), record("skipped", Outcome::Skipped(String::new()), 0)];
-        History::add(dir.path(), &first).expect("write");
-        History::add(dir.path(), &second).expect("write beside what is there");
-        let history = History::read(dir.path());
+        add(dir.path(), &first);
+        add(dir.path(), &second);
+        let history = History::read(dir.path(), "ours");
         let mut trials = ["short", "skipped", "middle", "long", "unknown"];
         history.longest_first(&mut trials, |name| name);
         assert_eq!(trials, ["skipped", "unknown", "long", "middle", "short"]);
-        History::add(dir.path(), &[record("long", Outcome::Passed, 2)])
-            .expect("write in place of what is there");
-        History::read(dir.path()).longest_first(&mut trials, |name| name);
+        add(dir.path(), &[record("long", Outcome::Passed, 2)]);
+        History::read(dir.path(), "ours").longest_first(&mut trials, |name| name);
         assert_eq!(trials, ["skipped", "unknown", "middle", "long", "short"]);
     }
 
@@ -109,8 +130,20 @@ mod tests {
     fn what_cannot_be_read_is_forgotten() {
         let dir = tempfile::tempdir().expect("temporary directory");
         fs::write(dir.path().join(FILE), "{\"half\": ").expect("write");
-        assert!(!History::read(dir.path()).failed("half"));
-        History::add(dir.path(), &[record("half", Outcome::Passed, 1)]).expect("write");
-        assert_eq!(History::read(dir.path()).duration("half"), Duration::from_secs(1));
+        assert!(!History::read(dir.path(), "ours").failed("half"));
+        add(dir.path(), &[record("half", Outcome::Passed, 1)]);
+        assert_eq!(History::read(dir.path(), "ours").duration("half"), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn what_is_gone_is_forgotten_of_one_project_alone() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let both = [record("old", Outcome::Passed, 1), record("new", Outcome::Passed, 1)];
+        add(dir.path(), &both);
+        History::add(dir.path(), "theirs", &both, |_| true).expect("write");
+        let gone = History::add(dir.path(), "ours", &[], |name| name != "old").expect("write");
+        assert_eq!(gone, ["old"]);
+        let left = |project: &str| History::read(dir.path(), project).trials.into_keys().collect::<Vec<_>>();
+        assert_eq!((left("ours"), left("theirs")), (vec!["new".into()], vec!["new".into(), "old".into()]));
     }
 }

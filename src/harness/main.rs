@@ -1,5 +1,7 @@
 //! From the command line to the exit status.
 
+use std::collections::BTreeSet;
+use std::fs::File;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,6 +12,7 @@ use super::args::Args;
 use super::discovery::{self, Loaded};
 use super::history::History;
 use super::matrix::{self, Plan};
+use super::printing::{self, not_printed, print, say};
 use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
 use crate::env::{Listing, TestEnv};
@@ -39,9 +42,9 @@ pub fn main(project: Project) -> ExitCode {
 /// Tells what is wrong with the project or its environment.
 pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
     for error in errors {
-        eprintln!("iotests: {error}");
+        say(format_args!("iotests: {error}"));
     }
-    eprintln!("iotests: nothing was run");
+    say("iotests: nothing was run");
     ExitCode::from(MISTAKE)
 }
 
@@ -54,8 +57,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     none_of(declarations(&suites))?;
     match env.listing() {
         Some(Listing::Groups) => {
-            print!("{}", groups::listing(&suites));
-            return Ok(ExitCode::SUCCESS);
+            return Ok(print(&groups::listing(&suites)));
         }
         Some(Listing::Environment) => {
             return Err(vec![Error::Variable {
@@ -77,26 +79,31 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let plans = plans(&suites, args, &env).map_err(|error| vec![error])?;
     drop(suites);
-    conclude(project, args, env, plans).map_err(|error| vec![error])
+    let all = args.selects_all();
+    conclude(project, args, env, plans, all).map_err(|error| vec![error])
 }
 
 /// Writes the skeleton of a script case.
 fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
     let file = script::create(&project.case_dir(), path)?;
-    eprintln!("wrote {}: edit it, then write its reference with", project.show(file));
-    eprintln!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target());
+    say(format_args!("wrote {}: edit it, then write its reference with", project.show(file)));
+    say(format_args!("    IOTESTS_BLESS=1 cargo test --test {} -- {path}", project.target()));
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists or runs what is planned, and reports it.
+/// Lists or runs what is planned, and reports it. If these are `all` trials there are, what earlier runs
+/// left of others goes.
 pub(crate) fn conclude(
     project: Project,
     args: &Args,
     env: TestEnv,
     mut plans: Vec<Plan>,
+    all: bool,
 ) -> Result<ExitCode> {
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
-    let history = History::read(&base);
+    let id = project.id();
+    let history = History::read(&base, &id);
+    let tests: BTreeSet<_> = plans.iter().map(|plan| without_matrix(&plan.name).to_owned()).collect();
     plans.retain(|plan| env.groups().selects(&plan.groups));
     if env.rerun_failed() {
         plans.retain(|plan| history.failed(&plan.name));
@@ -106,29 +113,39 @@ pub(crate) fn conclude(
             |plan: &Plan| Trial::test(plan.name.clone(), || Ok(())).with_ignored_flag(plan.skip.is_some());
         let mut trials = plans.iter().map(listed).collect();
         args.keep_matching(&mut trials);
-        return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
+        return Ok(printing::libtest(&args.libtest, trials).unwrap_or_else(|error| not_printed(&error)));
     }
     if args.is_parallel() {
         history.longest_first(&mut plans, |plan| &plan.name);
     }
+    if let Some(path) = &args.libtest.logfile {
+        File::create(path).map_err(Error::io(format!("create the log file {path}")))?;
+    }
     let color = colored(args, &env);
     let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
     signals::watch(&run)?;
-    let mut trials = run::trials(&run, plans, args);
-    args.keep_matching(&mut trials);
     let start = std::time::Instant::now();
-    let conclusion = libtest_mimic::run(&args.libtest, trials);
+    let mut code = run::all(&run, plans, args);
     let elapsed = start.elapsed();
     let mut records = run.take_records();
     records.sort_by(|a, b| a.name.cmp(&b.name));
-    let mut code = conclusion.exit_code();
-    let written = [History::add(&base, &records), report::write(&run, args, &records, elapsed)];
+    // What another run has at hand is its own business.
+    let prunes = all && run.dir.is_alone();
+    let exists = |name: &str| !prunes || tests.contains(without_matrix(name));
+    let remembered = History::add(&base, &id, &records, exists);
+    let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
+    let written = [remembered, report::write(&run, args, &base, &records, elapsed)];
     for error in written.into_iter().filter_map(Result::err) {
-        eprintln!("iotests: {error}");
+        say(format_args!("iotests: {error}"));
         code = ExitCode::FAILURE;
     }
     run.stop_here_if_stopping();
     Ok(code)
+}
+
+/// The part of a trial's name that does not depend on what IMGFMT and IMGPROTO narrow a run to.
+fn without_matrix(name: &str) -> &str {
+    name.split("::").next().unwrap_or(name)
 }
 
 /// An error if there are problems.

@@ -41,11 +41,10 @@ pub(crate) struct Plan {
 
 /// The trials of a suite whose names are wanted.
 pub(super) fn plans(loaded: &Loaded, env: &TestEnv, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Plan>> {
-    let suite = loaded.suite.declaration();
     let (case, file) = (Arc::<str>::from(&*loaded.path), Arc::<str>::from(&*loaded.file));
     let mut plans = Vec::new();
     for test in loaded.suite.tests() {
-        let declared = [suite, test.declaration()];
+        let declared = &loaded.suite.declarations(test);
         for param in params(declared) {
             for imgfmt in formats(declared, env) {
                 for imgproto in protocols(declared, env) {
@@ -67,11 +66,11 @@ fn plan(
     case: &Arc<str>,
     file: &Arc<str>,
     test: &TestDecl,
-    [suite, own]: [&Declaration; 2],
+    declared: &[&Declaration],
     params: Params,
 ) -> Plan {
     let union = |list: fn(&Declaration) -> &Vec<String>| {
-        let mut all: Vec<_> = list(suite).iter().chain(list(own)).cloned().collect();
+        let mut all: Vec<_> = declared.iter().flat_map(|one| list(one)).cloned().collect();
         all.sort();
         all.dedup();
         all
@@ -84,10 +83,10 @@ fn plan(
         file: Arc::clone(file),
         params,
         body: test.body(),
-        limit: own.timeout.or(suite.timeout).unwrap_or(DEFAULT_LIMIT),
+        limit: innermost(declared, |one| one.timeout).unwrap_or(DEFAULT_LIMIT),
         groups: union(|declared| &declared.groups),
         serial: union(|declared| &declared.serial),
-        known_failure: own.known_failure.clone().or_else(|| suite.known_failure.clone()),
+        known_failure: innermost(declared, |one| one.known_failure.clone()),
         skip: None,
     }
 }
@@ -110,14 +109,23 @@ fn trial_name(test: &str, params: &Params) -> String {
     name
 }
 
-/// A test's own parameters replace those of its suite.
-fn params([suite, own]: [&Declaration; 2]) -> Vec<Option<String>> {
-    let values = if own.params.is_empty() { &suite.params } else { &own.params };
-    if values.is_empty() { vec![None] } else { values.iter().cloned().map(Some).collect() }
+/// What the test itself says, or else its fixture, or else its suite.
+fn innermost<T>(declared: &[&Declaration], said: impl Fn(&Declaration) -> Option<T>) -> Option<T> {
+    declared.iter().rev().find_map(|one| said(one))
+}
+
+/// The parameters that a test runs with: its own replace those of its fixture and of its suite.
+pub(super) fn declared_params(declared: &[&Declaration]) -> Vec<String> {
+    innermost(declared, |one| (!one.params.is_empty()).then(|| one.params.clone())).unwrap_or_default()
+}
+
+fn params(declared: &[&Declaration]) -> Vec<Option<String>> {
+    let values = declared_params(declared);
+    if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect() }
 }
 
 /// The formats that IMGFMT names, supported or not; without it, those that are declared.
-fn formats(declared: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
+fn formats(declared: &[&Declaration], env: &TestEnv) -> Vec<String> {
     let asked = env.imgfmts();
     if !asked.is_empty() {
         return asked.to_vec();
@@ -126,11 +134,11 @@ fn formats(declared: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
 }
 
 /// The formats a test is declared for.
-pub(super) fn declared_formats([suite, own]: [&Declaration; 2]) -> Vec<String> {
-    let lists = [&suite.formats, &own.formats];
-    let mut named = lists.iter().flat_map(|list| list.iter()).filter(|name| *name != "generic").peekable();
-    let generic = lists.iter().any(|list| list.iter().any(|name| name == "generic"));
-    let excluding = !suite.unsupported_formats.is_empty() || !own.unsupported_formats.is_empty();
+fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
+    let all = || declared.iter().flat_map(|one| &one.formats);
+    let mut named = all().filter(|name| *name != "generic").peekable();
+    let generic = all().any(|name| name == "generic");
+    let excluding = declared.iter().any(|one| !one.unsupported_formats.is_empty());
     let mut all: Vec<String> = if named.peek().is_none() && !generic && !excluding {
         // The format does not matter to it: the seed's default.
         vec!["raw".to_owned()]
@@ -141,11 +149,7 @@ pub(super) fn declared_formats([suite, own]: [&Declaration; 2]) -> Vec<String> {
     all.retain(|name| {
         let supports =
             |list: &[String]| list.is_empty() || list.iter().any(|one| one == "generic" || one == name);
-        let excludes = |list: &[String]| list.contains(name);
-        supports(&suite.formats)
-            && supports(&own.formats)
-            && !excludes(&suite.unsupported_formats)
-            && !excludes(&own.unsupported_formats)
+        declared.iter().all(|one| supports(&one.formats) && !one.unsupported_formats.contains(name))
     });
     let mut seen = std::collections::BTreeSet::new();
     all.retain(|name| seen.insert(name.clone()));
@@ -154,20 +158,20 @@ pub(super) fn declared_formats([suite, own]: [&Declaration; 2]) -> Vec<String> {
 
 /// The protocols that IMGPROTO names, supported or not; without it, those that are declared, where
 /// `generic` adds nothing to `file`.
-fn protocols([suite, own]: [&Declaration; 2], env: &TestEnv) -> Vec<String> {
+fn protocols(declared: &[&Declaration], env: &TestEnv) -> Vec<String> {
     let asked = env.imgprotos();
     if !asked.is_empty() {
         return asked.to_vec();
     }
-    let declared = if own.protocols.is_empty() { &suite.protocols } else { &own.protocols };
     let fits = |declared: &Declaration, name: &str| {
         let listed = |list: &[String]| list.iter().any(|one| one == name || one == "generic");
         (declared.protocols.is_empty() || listed(&declared.protocols))
             && !declared.unsupported_protocols.iter().any(|one| one == name)
     };
-    let mut named: Vec<_> =
-        declared.iter().map(|name| if name == "generic" { "file" } else { name }.to_owned()).collect();
-    named.retain(|name| fits(suite, name) && fits(own, name));
+    let said = innermost(declared, |one| (!one.protocols.is_empty()).then(|| one.protocols.clone()));
+    let plain = |name: String| if name == "generic" { "file".to_owned() } else { name };
+    let mut named: Vec<_> = said.unwrap_or_default().into_iter().map(plain).collect();
+    named.retain(|name| declared.iter().all(|one| fits(one, name)));
     named.dedup();
     if named.is_empty() { vec!["file".to_owned()] } else { named }
 }

@@ -13,6 +13,7 @@ mod matrix;
 mod outcome;
 mod panics;
 mod preflight;
+mod printing;
 mod project;
 mod reference;
 mod report;
@@ -27,6 +28,7 @@ pub(crate) use args::Args;
 pub(crate) use main::{conclude, environment, none_of, refuse};
 pub(crate) use matrix::Plan;
 pub(crate) use preflight::{check as preflight, fail as preflight_failed};
+pub(crate) use printing::{print, say};
 
 pub use main::main;
 pub use project::{Case, Project};

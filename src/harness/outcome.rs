@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use super::panics::Panic;
 use super::reference::Mismatch;
 use crate::error::{Error, Failure};
 
 /// One trial that has ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
     /// Its name.
     pub(super) name: String,
@@ -24,7 +26,7 @@ pub(super) struct Record {
 }
 
 /// How a trial ended.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) enum Outcome {
     /// It did what it should.
     Passed,
@@ -37,7 +39,7 @@ pub(super) enum Outcome {
 }
 
 /// A failure, told for those who did not see it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     /// Whether an assertion or the reference did not hold; if not, it was an error such as a crash, a
     /// time-out or a broken environment.

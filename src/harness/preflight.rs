@@ -5,6 +5,7 @@ use std::process::ExitCode;
 use libtest_mimic::{Failed, Trial};
 
 use super::args::Args;
+use super::printing::{self, say};
 use crate::env::{TestEnv, ToolKind};
 use crate::error::Error;
 
@@ -21,10 +22,10 @@ pub(crate) fn check(env: &TestEnv) -> Result<(), Error> {
 /// Tells that `error` was found, in the manner of a run with that one failure.
 pub(crate) fn fail(args: &Args, error: &Error) -> ExitCode {
     if args.libtest.list {
-        eprintln!("iotests: {error}");
+        say(format_args!("iotests: {error}"));
         return ExitCode::FAILURE;
     }
     let text = format!("{error}\nnothing else was run");
     let trial = Trial::test("preflight", move || Err(Failed::from(text)));
-    libtest_mimic::run(&args.unfiltered(), vec![trial]).exit_code()
+    printing::libtest(&args.unfiltered(), vec![trial]).unwrap_or_else(|error| printing::not_printed(&error))
 }

@@ -74,6 +74,11 @@ impl Project {
         self.target
     }
 
+    /// What tells it from others that keep their files in the same place.
+    pub(super) fn id(&self) -> String {
+        format!("{}:{}", self.root.display(), self.target)
+    }
+
     /// Where the harness keeps its files: `target/iotests`.
     pub fn work_dir(&self) -> &Path {
         &self.work

@@ -1,16 +1,17 @@
 //! One run: what its trials share, and what they leave.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use libtest_mimic::{Completion, Failed, Trial};
+use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::args::Args;
 use super::artefacts::Kept;
 use super::matrix::Plan;
 use super::outcome::{Outcome, Record};
-use super::{Project, report, trial};
+use super::{Project, printing, report, trial};
 use crate::context::RunDir;
 use crate::env::{TestEnv, ToolKind, Version};
 use crate::error::Result;
@@ -71,6 +72,12 @@ impl Run {
         std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// The names of what has run so far.
+    fn names(&self) -> BTreeSet<String> {
+        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
+        records.iter().map(|record| record.name.clone()).collect()
+    }
+
     /// QEMU's default machine, which a reference may be specific to.
     pub(super) fn machine(&self) -> Result<String> {
         self.env.default_machine().map(str::to_owned)
@@ -83,18 +90,37 @@ impl Run {
     }
 }
 
-/// The trials as libtest-mimic wants them.
-pub(super) fn trials(run: &Arc<Run>, plans: Vec<Plan>, args: &Args) -> Vec<Trial> {
+/// Runs what is planned and selected, also where libtest's lines can no longer be written.
+pub(super) fn all(run: &Arc<Run>, plans: Vec<Plan>, args: &Args) -> ExitCode {
+    let plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
+    match printing::libtest(&args.libtest, trials(run, &plans, args)) {
+        Ok(code) => code,
+        Err(error) => {
+            let code = printing::not_printed(&error);
+            let unheard = Arguments { logfile: Some("/dev/null".to_owned()), ..args.libtest.clone() };
+            match printing::libtest(&unheard, trials(run, &plans, args)) {
+                Ok(_) => code,
+                Err(error) => printing::not_printed(&error),
+            }
+        }
+    }
+}
+
+/// The trials that have not run yet, as libtest-mimic wants them.
+fn trials(run: &Arc<Run>, plans: &[Arc<Plan>], args: &Args) -> Vec<Trial> {
     let marks_ignored = args.marks_ignored();
-    plans
-        .into_iter()
+    let done = run.names();
+    let mut trials: Vec<_> = plans
+        .iter()
+        .filter(|plan| !done.contains(&plan.name))
         .map(|plan| {
             let ignored = marks_ignored && plan.skip.is_some();
-            let run = Arc::clone(run);
-            let name = plan.name.clone();
-            Trial::ignorable_test(name, move || perform(&run, &plan)).with_ignored_flag(ignored)
+            let (run, own) = (Arc::clone(run), Arc::clone(plan));
+            Trial::ignorable_test(&plan.name, move || perform(&run, &own)).with_ignored_flag(ignored)
         })
-        .collect()
+        .collect();
+    args.keep_matching(&mut trials);
+    trials
 }
 
 fn perform(run: &Run, plan: &Plan) -> Result<Completion, Failed> {

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::discovery::Loaded;
-use super::matrix::test_path;
+use super::matrix::{declared_params, test_path};
 use super::reference::{EXTENSION, NOCACHE, Variant};
 use crate::suite::{Declaration, GENERIC_FORMATS, IMAGE_FORMATS};
 
@@ -36,16 +36,16 @@ pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) 
 }
 
 /// The declarations of each test, by the stem of its references.
-fn owners(suites: &[Loaded]) -> BTreeMap<String, [&Declaration; 2]> {
+fn owners(suites: &[Loaded]) -> BTreeMap<String, Vec<&Declaration>> {
     let mut owners = BTreeMap::new();
     for loaded in suites {
-        let suite = loaded.suite.declaration();
         for test in loaded.suite.tests() {
-            let own = test.declaration();
+            let declared = loaded.suite.declarations(test);
             let path = test_path(&loaded.path, test.name());
-            let params = if own.params.is_empty() { &suite.params } else { &own.params };
-            owners.extend(params.iter().map(|param| (format!("{path}/{param}"), [suite, own])));
-            owners.insert(path, [suite, own]);
+            for param in declared_params(&declared) {
+                owners.insert(format!("{path}/{param}"), declared.clone());
+            }
+            owners.insert(path, declared);
         }
     }
     owners
@@ -53,7 +53,7 @@ fn owners(suites: &[Loaded]) -> BTreeMap<String, [&Declaration; 2]> {
 
 fn judge(
     file: &str,
-    owners: &BTreeMap<String, [&Declaration; 2]>,
+    owners: &BTreeMap<String, Vec<&Declaration>>,
     machine: Option<&str>,
 ) -> Result<(), String> {
     if !file.ends_with(EXTENSION) {

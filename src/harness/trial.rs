@@ -11,6 +11,7 @@ use super::failure::{self, Scene};
 use super::matrix::Plan;
 use super::outcome::{Outcome, Problem, Record};
 use super::panics::{self, Panic};
+use super::printing::say;
 use super::reference::{self, Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
@@ -238,7 +239,7 @@ impl Run {
             )));
         }
         reference::write(path, text)?;
-        eprintln!("blessed {shown} ({trial})");
+        say(format_args!("blessed {shown} ({trial})"));
         blessed.insert(path.to_owned(), (trial.to_owned(), text.to_owned()));
         Ok(())
     }

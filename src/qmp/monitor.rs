@@ -171,6 +171,25 @@ impl Monitor {
         }
     }
 
+    /// Waits for an event that has not arrived yet and that `wanted` picks. It stays for whoever asks
+    /// next; `false` at the deadline.
+    ///
+    /// # Errors
+    /// [`Error::Monitor`] when the connection breaks.
+    pub fn await_arrival(&mut self, wanted: impl Fn(&Value) -> bool, deadline: Deadline) -> Result<bool> {
+        let mut patience = Patience::until(deadline);
+        loop {
+            let seen = self.events.len();
+            match self.receive(&mut patience, "an event")? {
+                None => return Ok(false),
+                Some(message) => self.keep(message)?,
+            }
+            if self.events.range(seen..).any(&wanted) {
+                return Ok(true);
+            }
+        }
+    }
+
     /// Takes the oldest event that fits one of `wanted` (`qemu.machine: events_wait`).
     ///
     /// # Errors

@@ -147,7 +147,7 @@ impl Condition {
                     ..Declaration::default()
                 };
                 let context = test.context();
-                Ok(verdict([&declared, &Declaration::default()], context.params(), context.env())?.is_none())
+                Ok(verdict(&[&declared], context.params(), context.env())?.is_none())
             }
         }
     }

@@ -9,6 +9,9 @@ const CACHE_MODES: [&str; 5] = ["none", "writethrough", "writeback", "directsync
 /// AIO modes a declaration may name.
 const AIO_MODES: [&str; 3] = ["threads", "native", "io_uring"];
 
+/// Picks one of the lists of a declaration.
+type List = fn(&Declaration) -> &Vec<String>;
+
 /// Everything that is wrong with a suite's declarations.
 pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
     let mut found = Vec::new();
@@ -16,6 +19,9 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
         found.push("the suite has no tests: add one with `s.test(\"name\", function)`".to_owned());
     }
     declaration("the suite", suite.declaration(), &mut found);
+    for (name, declared) in &suite.fixtures {
+        declaration(&format!("the fixture {name:?}"), declared, &mut found);
+    }
     let mut names = BTreeSet::new();
     for test in suite.tests() {
         let who = format!("test {:?}", test.name());
@@ -30,23 +36,31 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
             found.push(format!("two tests are named {:?}: rename one", test.name()));
         }
         declaration(&who, test.declaration(), &mut found);
-        for (what, ours, suites, known) in [
-            ("formats", &test.declaration().formats, &suite.declaration().formats, IMAGE_FORMATS.as_slice()),
-            ("protocols", &test.declaration().protocols, &suite.declaration().protocols, &PROTOCOLS),
-        ] {
-            // A name that does not exist was told above, and explains itself.
-            let exist = ours.iter().all(|name| known.contains(&name.as_str()));
-            if exist && excludes(suites, ours) {
-                found.push(format!("{who} can never run: the suite supports none of its {what} {ours:?}"));
-            }
+        let declared = suite.declarations(test);
+        let lists: [(_, _, List); 2] = [
+            ("formats", IMAGE_FORMATS.as_slice(), |one| &one.formats),
+            ("protocols", &PROTOCOLS, |one| &one.protocols),
+        ];
+        for (what, known, list) in lists {
+            let why = contradiction(&declared, what, known, list);
+            found.extend(why.map(|why| format!("{who} can never run: {why}")));
         }
     }
     found
 }
 
-fn excludes(suite: &[String], test: &[String]) -> bool {
-    let generic = |list: &[String]| list.is_empty() || list.iter().any(|name| name == "generic");
-    !generic(suite) && !generic(test) && !test.iter().any(|name| suite.contains(name))
+/// Why a test that is declared so runs nowhere. A name that does not exist was told before, and explains
+/// itself.
+fn contradiction(declared: &[&Declaration], what: &str, known: &[&str], list: List) -> Option<String> {
+    let lists: Vec<_> = declared.iter().map(|one| list(one)).filter(|names| !names.is_empty()).collect();
+    let exist = lists.iter().all(|names| names.iter().all(|name| known.contains(&name.as_str())));
+    let supported =
+        |name: &str| lists.iter().all(|names| names.iter().any(|one| one == name || one == "generic"));
+    if lists.is_empty() || !exist || known.iter().any(|name| supported(name)) {
+        return None;
+    }
+    let lists: Vec<_> = lists.iter().map(|names| format!("{names:?}")).collect();
+    Some(format!("nothing is common to the {what} {}", lists.join(" and ")))
 }
 
 fn declaration(who: &str, declared: &Declaration, found: &mut Vec<String>) {
@@ -175,7 +189,19 @@ mod tests {
         );
         assert_eq!(
             with(&|s| _ = s.test("third", |_| Ok(())).protocols(["file"])),
-            "test \"third\" can never run: the suite supports none of its protocols [\"file\"]"
+            "test \"third\" can never run: nothing is common to the protocols [\"nbd\"] and [\"file\"]"
+        );
+        assert_eq!(
+            with(&|s| {
+                let mut fixture = s.fixture("b", |_| Ok(()));
+                fixture.test("third", |_, ()| Ok(()));
+                fixture.protocols(["file"]);
+            }),
+            "test \"b/third\" can never run: nothing is common to the protocols [\"nbd\"] and [\"file\"]"
+        );
+        assert_eq!(
+            with(&|s| _ = s.fixture("b", |_| Ok(())).groups(["two words"])),
+            "group \"two words\" of the fixture \"b\": expected letters, digits and _ - . only"
         );
     }
 

@@ -67,8 +67,9 @@ pub struct Declaration {
     pub known_failure: Option<String>,
 }
 
-/// The words a declaration is written in, on a [`Suite`](super::Suite) or on one
-/// [`TestDecl`](super::TestDecl).
+/// The words a declaration is written in: on a [`Suite`](super::Suite), on a
+/// [`Fixture`](super::Fixture) or on one [`TestDecl`](super::TestDecl). All of them must hold; what
+/// can have one value only (parameters, a time limit, a known failure) is that of the innermost.
 pub trait Declare {
     /// What the words below write to.
     fn declaration_mut(&mut self) -> &mut Declaration;

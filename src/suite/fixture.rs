@@ -4,7 +4,7 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
-use super::{Declare, Requirement, Suite, TestDecl};
+use super::{Declaration, Declare, Suite, TestDecl};
 use crate::error::{Error, TestResult};
 use crate::test::Test;
 
@@ -43,13 +43,9 @@ impl Suite {
         name: &str,
         build: impl Fn(&mut Test) -> TestResult<F> + Send + Sync + 'static,
     ) -> Fixture<'_, F> {
-        Fixture {
-            suite: self,
-            name: name.to_owned(),
-            build: Arc::new(build),
-            tear_down: None,
-            requirements: Vec::new(),
-        }
+        let index = self.fixtures.len();
+        self.fixtures.push((name.to_owned(), Declaration::default()));
+        Fixture { suite: self, index, build: Arc::new(build), tear_down: None }
     }
 }
 
@@ -57,10 +53,9 @@ impl Suite {
 #[must_use = "a fixture does nothing without tests"]
 pub struct Fixture<'s, F> {
     suite: &'s mut Suite,
-    name: String,
+    index: usize,
     build: Arc<Build<F>>,
     tear_down: Option<Arc<TearDown<F>>>,
-    requirements: Vec<Requirement>,
 }
 
 impl<F: 'static> Fixture<'_, F> {
@@ -74,12 +69,6 @@ impl<F: 'static> Fixture<'_, F> {
         self
     }
 
-    /// Something that every test on this fixture needs.
-    pub fn requires(mut self, requirement: Requirement) -> Self {
-        self.requirements.push(requirement);
-        self
-    }
-
     /// Adds a test on this fixture, as [`Suite::test`] does without one.
     pub fn test(
         &mut self,
@@ -88,15 +77,20 @@ impl<F: 'static> Fixture<'_, F> {
     ) -> &mut TestDecl {
         let (build, tear_down) = (Arc::clone(&self.build), self.tear_down.clone());
         let body = move |t: &mut Test| run(t, &*build, &body, tear_down.as_deref());
-        let added = self.suite.add(TestDecl::on_fixture(&self.name, name, Arc::new(body)));
-        added.declaration_mut().requirements.clone_from(&self.requirements);
-        added
+        self.suite.add(Some(self.index), name, Arc::new(body))
+    }
+}
+
+/// What is declared on a fixture holds for all tests on it, also for those that were added before.
+impl<F> Declare for Fixture<'_, F> {
+    fn declaration_mut(&mut self) -> &mut Declaration {
+        &mut self.suite.fixtures[self.index].1
     }
 }
 
 impl<F> std::fmt::Debug for Fixture<'_, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fixture").field("name", &self.name).finish_non_exhaustive()
+        f.debug_struct("Fixture").field("name", &self.suite.fixtures[self.index].0).finish_non_exhaustive()
     }
 }
 

@@ -24,6 +24,8 @@ pub type Body = Arc<dyn Fn(&mut Test) -> TestResult + Send + Sync>;
 #[derive(Debug, Default)]
 pub struct Suite {
     declaration: Declaration,
+    /// Names and declarations of its fixtures.
+    fixtures: Vec<(String, Declaration)>,
     tests: Vec<TestDecl>,
 }
 
@@ -40,11 +42,23 @@ impl Suite {
         name: &str,
         body: impl Fn(&mut Test) -> TestResult + Send + Sync + 'static,
     ) -> &mut TestDecl {
-        self.add(TestDecl::on_fixture("", name, Arc::new(body)))
+        self.add(None, name, Arc::new(body))
     }
 
-    fn add(&mut self, test: TestDecl) -> &mut TestDecl {
-        self.tests.push(test);
+    /// Adds a test on this one of the fixtures; its name is that of the fixture, if it has any, and
+    /// its own.
+    fn add(&mut self, fixture: Option<usize>, name: &str, body: Body) -> &mut TestDecl {
+        let prefix = match fixture.map(|index| self.fixtures[index].0.as_str()) {
+            None | Some("") => String::new(),
+            Some(fixture) => format!("{fixture}/"),
+        };
+        self.tests.push(TestDecl {
+            name: format!("{prefix}{name}"),
+            prefix: prefix.len(),
+            fixture,
+            body,
+            declaration: Declaration::default(),
+        });
         let last = self.tests.len() - 1;
         &mut self.tests[last]
     }
@@ -52,6 +66,13 @@ impl Suite {
     /// What holds for all of its tests.
     pub fn declaration(&self) -> &Declaration {
         &self.declaration
+    }
+
+    /// Everything that must hold for one of its tests: what the suite declares, the fixture if there is
+    /// one, and the test itself.
+    pub fn declarations<'s>(&'s self, test: &'s TestDecl) -> Vec<&'s Declaration> {
+        let fixture = test.fixture.map(|index| &self.fixtures[index].1);
+        [Some(&self.declaration), fixture, Some(&test.declaration)].into_iter().flatten().collect()
     }
 
     /// Its tests, in the order they were added.
@@ -70,23 +91,14 @@ impl Declare for Suite {
 pub struct TestDecl {
     name: String,
     /// How much of the name is the fixture's, the slash included.
-    fixture: usize,
+    prefix: usize,
+    /// Which fixture of the suite it is on.
+    fixture: Option<usize>,
     body: Body,
     declaration: Declaration,
 }
 
 impl TestDecl {
-    /// A test whose name is that of its fixture, if it has any, and its own.
-    fn on_fixture(fixture: &str, name: &str, body: Body) -> Self {
-        let fixture = if fixture.is_empty() { String::new() } else { format!("{fixture}/") };
-        Self {
-            name: format!("{fixture}{name}"),
-            fixture: fixture.len(),
-            body,
-            declaration: Declaration::default(),
-        }
-    }
-
     /// Its name within the suite, after that of its fixture.
     pub fn name(&self) -> &str {
         &self.name
@@ -94,12 +106,12 @@ impl TestDecl {
 
     /// The name of its fixture, if that has one.
     pub fn fixture(&self) -> Option<&str> {
-        self.name[..self.fixture].strip_suffix('/')
+        self.name[..self.prefix].strip_suffix('/')
     }
 
     /// Its own name, without that of its fixture.
     pub(crate) fn own_name(&self) -> &str {
-        &self.name[self.fixture..]
+        &self.name[self.prefix..]
     }
 
     /// Its body.
@@ -107,7 +119,7 @@ impl TestDecl {
         Arc::clone(&self.body)
     }
 
-    /// What holds for this test besides the suite's declarations.
+    /// What it declares itself, besides its suite and its fixture.
     pub fn declaration(&self) -> &Declaration {
         &self.declaration
     }

@@ -6,12 +6,12 @@ use crate::context::Params;
 use crate::env::{TestEnv, ToolKind};
 use crate::error::Result;
 
-/// Why a test cannot run here, or `None` if it can (`iotests.py: execute_setup_common`). What is
-/// declared on the suite and on the test must both hold.
+/// Why a test cannot run here, or `None` if it can (`iotests.py: execute_setup_common`). All
+/// declarations must hold: those of [`Suite::declarations`](super::Suite::declarations).
 ///
 /// # Errors
 /// [`Error::Setup`](crate::error::Error::Setup) when a binary does not answer.
-pub fn verdict(declared: [&Declaration; 2], params: &Params, env: &TestEnv) -> Result<Option<String>> {
+pub fn verdict(declared: &[&Declaration], params: &Params, env: &TestEnv) -> Result<Option<String>> {
     let checks: [Check; 7] = [format, protocol, platform, cache_mode, aio_mode, requirements, imgopts];
     if params.imgproto != "file" && is_for_files_only(declared) {
         return Ok(Some(unsuitable_protocol(&params.imgproto)));
@@ -58,7 +58,7 @@ fn protocol(declared: &Declaration, params: &Params, _: &TestEnv) -> Result<Opti
 
 /// Where nobody says a word of protocols, nobody has thought of any but files. (The seed runs such a
 /// test over every protocol.)
-fn is_for_files_only(declared: [&Declaration; 2]) -> bool {
+fn is_for_files_only(declared: &[&Declaration]) -> bool {
     declared.iter().all(|one| one.protocols.is_empty() && one.unsupported_protocols.is_empty())
 }
 

@@ -42,9 +42,9 @@ fn warn_of_versions(tree: &Tree, env: &TestEnv) {
     let (Some(suite), Ok(binaries)) = (tree.version(), env.caps().version(ToolKind::QemuImg)) else { return };
     let series = |text: &str| text.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
     if series(suite) != series(&binaries.to_string()) {
-        eprintln!(
+        harness::say(format_args!(
             "iotests: the suite is that of QEMU {suite}, but the binaries are {binaries}: expect output to differ"
-        );
+        ));
     }
 }
 
@@ -52,8 +52,8 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     harness::none_of(harness::environment(&env))?;
     let one = |error| vec![error];
     let Some(suite) = env.suite() else {
-        eprintln!("{HOW_TO_GET_ONE}");
-        return harness::conclude(project, args, env, Vec::new()).map_err(one);
+        harness::say(HOW_TO_GET_ONE);
+        return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
     };
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
@@ -61,8 +61,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     let exact = args.exact_names();
     let points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
     if env.listing() == Some(Listing::Groups) {
-        print!("{}", listing::groups(&points));
-        return Ok(ExitCode::SUCCESS);
+        return Ok(harness::print(&listing::groups(&points)));
     }
     let programs = if args.libtest.list {
         None
@@ -80,9 +79,9 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     };
     let shared = Arc::new(Shared { surroundings, programs, bless: env.bless() });
     if env.listing() == Some(Listing::Environment) {
-        print!("{}", listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?);
-        return Ok(ExitCode::SUCCESS);
+        let listing = listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?;
+        return Ok(harness::print(&listing));
     }
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
-    harness::conclude(project, args, env, plans).map_err(one)
+    harness::conclude(project, args, env, plans, false).map_err(one)
 }

@@ -13,6 +13,7 @@ use super::plan::{self, Point};
 use super::supervisor::{self, End, Job, Report};
 use crate::context::Context;
 use crate::error::{Error, Result, SuiteFailure};
+use crate::harness::say;
 use crate::process::Status;
 
 /// Lines of the output that a time-out shows.
@@ -167,10 +168,10 @@ fn problem(report: &Report, job: &Job, actual: &[u8]) -> Option<(String, bool)> 
 
 fn tell_of_leftovers(point: &Point, report: &Report) {
     for process in &report.left_behind {
-        eprintln!("iotests: {} left a process behind, which was killed: {process}", point.name());
+        say(format_args!("iotests: {} left a process behind, which was killed: {process}", point.name()));
     }
     for process in &report.unkillable {
-        eprintln!("iotests: {} left a process behind, which would not die: {process}", point.name());
+        say(format_args!("iotests: {} left a process behind, which would not die: {process}", point.name()));
     }
 }
 
@@ -182,7 +183,7 @@ fn read_note(path: &Path) -> Option<String> {
 
 fn bless(point: &Point, reference: &Path, actual: &[u8]) -> Result<()> {
     fs::write(reference, actual).map_err(Error::io(format!("write {}", reference.display())))?;
-    eprintln!("blessed {} ({})", reference.display(), point.name());
+    say(format_args!("blessed {} ({})", reference.display(), point.name()));
     Ok(())
 }
 

@@ -38,10 +38,10 @@ pub enum PathProblem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MismatchError {
     /// There is no value at that path.
-    #[error("{0}; the whole object is {1}")]
+    #[error("{0}\nthe whole object is {1}")]
     Path(PathError, String),
     /// It is another value.
-    #[error("{path:?} is {found}, expected {expected}; the whole object is {whole}")]
+    #[error("{path:?} is {found}, expected {expected}\nthe whole object is {whole}")]
     Differs {
         /// The path.
         path: String,
@@ -58,7 +58,7 @@ pub enum MismatchError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum PresentError {
     /// There is a value.
-    #[error("{path:?} should be absent, but is {found}; the whole object is {whole}")]
+    #[error("{path:?} should be absent, but is {found}\nthe whole object is {whole}")]
     Present {
         /// The path.
         path: String,

@@ -17,6 +17,7 @@ const END_LIMIT: Duration = Duration::from_secs(60);
 
 const COMPLETED: &str = "BLOCK_JOB_COMPLETED";
 const CANCELLED: &str = "BLOCK_JOB_CANCELLED";
+const STATUS_CHANGE: &str = "JOB_STATUS_CHANGE";
 
 impl Vm {
     /// Demands that there is no block job (`iotests.py: QMPTestCase.assert_no_active_block_jobs`).
@@ -191,13 +192,14 @@ impl Vm {
             if entry["paused"] == true && entry["busy"] == false {
                 return Ok(entry.clone());
             }
-            if deadline.expired() {
-                return Err(Error::Timeout {
-                    what: format!("block job {job} to pause"),
-                    after: deadline.elapsed(),
-                    last_seen: format!("{entry:#}"),
-                }
-                .into());
+            let last_seen = format!("{entry:#}");
+            // QEMU tells of a pause while it holds what the query waits for, so the next answer shows it.
+            let told = |event: &Value| event["event"] == STATUS_CHANGE && event["data"]["id"] == job;
+            let monitor = &mut self.running_mut("waiting for a job to pause")?.monitor;
+            let changed = monitor.await_arrival(told, deadline);
+            if !changed.map_err(|error| self.explain(error))? {
+                let what = format!("block job {job} to pause");
+                return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen }.into());
             }
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 
 use super::{RunJob, Vm};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, TestResult};
 use crate::qmp::EventMatch;
 
 /// What a job's status can be.
@@ -137,7 +137,8 @@ impl Job<'_> {
     ///
     /// # Errors
     /// Those of [`Vm::run_job`].
-    pub fn run(&mut self, options: RunJob<'_>) -> Result<Option<String>> {
+    #[track_caller]
+    pub fn run(&mut self, options: RunJob<'_>) -> TestResult<Option<String>> {
         self.vm.run_job(&self.id, options)
     }
 

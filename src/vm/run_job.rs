@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Vm;
-use crate::error::Result;
+use crate::error::{Result, TestResult};
 use crate::filter::Filter;
 use crate::qmp::{EventMatch, Wait};
 
-type Callback<'a> = Box<dyn FnMut(&mut Vm) -> Result<()> + 'a>;
+type Callback<'a> = Box<dyn FnMut(&mut Vm) -> TestResult + 'a>;
 
 /// How [`Vm::run_job`] takes a job to its end (`iotests.py: VM.run_job`).
 pub struct RunJob<'a> {
@@ -54,9 +54,10 @@ impl<'a> RunJob<'a> {
         self
     }
 
-    /// Called when the job is pending, before it is finalized or cancelled.
+    /// Called when the job is pending, before it is finalized or cancelled. What fails in it ends
+    /// the run of the job.
     #[must_use]
-    pub fn pre_finalize(mut self, callback: impl FnMut(&mut Vm) -> Result<()> + 'a) -> Self {
+    pub fn pre_finalize(mut self, callback: impl FnMut(&mut Vm) -> TestResult + 'a) -> Self {
         self.pre_finalize = Some(Box::new(callback));
         self
     }
@@ -90,8 +91,10 @@ impl Vm {
     /// Returns the job's error, if it ended with one that could still be asked for.
     ///
     /// # Errors
-    /// [`Error::Timeout`](crate::error::Error::Timeout) when an event does not come in time.
-    pub fn run_job(&mut self, job: &str, options: RunJob<'_>) -> Result<Option<String>> {
+    /// [`Error::Timeout`](crate::error::Error::Timeout) when an event does not come in time; what
+    /// [`RunJob::pre_finalize`] met, with its place in the case.
+    #[track_caller]
+    pub fn run_job(&mut self, job: &str, options: RunJob<'_>) -> TestResult<Option<String>> {
         let RunJob { auto_finalize, auto_dismiss, mut pre_finalize, cancel, wait, filters } = options;
         let test = self.test();
         let filters = filters.unwrap_or_else(|| vec![test.filter_testfiles()]);
@@ -168,7 +171,8 @@ impl Vm {
             Some(error) => Some(error.clone()),
             None => {
                 self.test().assert_qmp(&reply, "return", json!({})).map_err(|failure| failure.error)?;
-                self.run_job(job, RunJob::new().filters(filters))?.map(Value::String)
+                let ended = self.run_job(job, RunJob::new().filters(filters));
+                ended.map_err(|failure| failure.error)?.map(Value::String)
             }
         };
         self.test().log("");

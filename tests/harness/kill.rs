@@ -15,7 +15,7 @@ use std::os::fd::AsFd;
 use crate::project::Project;
 
 /// A run in the middle of things, and what it has started and made.
-struct Busy {
+pub(crate) struct Busy {
     run: Child,
     children: Vec<i32>,
     socket: PathBuf,
@@ -24,7 +24,7 @@ struct Busy {
 
 impl Busy {
     /// Starts a trial and waits until all it wants is there.
-    fn start(project: &Project, trial: &str) -> Self {
+    pub(crate) fn start(project: &Project, trial: &str) -> Self {
         Self::of(&mut project.command(["--exact", trial]))
     }
 

@@ -6,6 +6,7 @@ mod kill;
 mod mistakes;
 mod outcomes;
 mod preflight;
+mod printing;
 mod project;
 mod references;
 mod register;

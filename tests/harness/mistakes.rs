@@ -56,11 +56,14 @@ fn bad_numbers_of_threads_are_told() {
 }
 
 #[test]
-fn a_scratch_directory_that_cannot_be_is_told() {
+fn files_that_cannot_be_are_told() {
     let project = Project::new();
     fs::write(project.root().join("file"), "").unwrap();
     let file = project.root().join("file/below");
     let ran = project.finish(project.command(["outcome/passes"]).env("TEST_DIR", file));
     assert_eq!(ran.status.code(), Some(2));
     assert!(ran.stderr.contains("failed to create ROOT/file/below"), "{}", ran.stderr);
+    let ran = project.run(&["outcome/passes", "--logfile", "file/below"]);
+    assert_eq!(ran.status.code(), Some(2));
+    assert!(ran.stderr.contains("failed to create the log file file/below"), "{}", ran.stderr);
 }

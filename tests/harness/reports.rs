@@ -1,6 +1,7 @@
 //! Reports in files, for other programs.
 
 use std::fs;
+use std::process::Stdio;
 
 use serde_json::Value;
 
@@ -87,6 +88,57 @@ fn junit_has_times_reasons_and_outputs() {
     ] {
         assert!(text.contains(part), "{part}: {text}");
     }
+}
+
+/// Runs a trial as nextest does.
+fn in_its_own_process(project: &Project, id: &str, trial: &str) -> std::process::Child {
+    let mut command = project.command(["--exact", trial, "--nocapture"]);
+    command.env("NEXTEST_RUN_ID", id).stdout(Stdio::null()).stderr(Stdio::null());
+    for (variable, report) in [("IOTESTS_LOG", "log"), ("IOTESTS_TAP", "tap"), ("IOTESTS_JUNIT", "junit")] {
+        command.env(variable, project.root().join(report));
+    }
+    command.spawn().unwrap()
+}
+
+#[test]
+fn processes_of_one_run_write_one_report() {
+    let project = Project::new();
+    let read = |name: &str| fs::read_to_string(project.root().join(name)).unwrap();
+    let run = |id: &str, trials: &[&str]| {
+        let runs: Vec<_> = trials.iter().map(|trial| in_its_own_process(&project, id, trial)).collect();
+        runs.into_iter().for_each(|mut run| _ = run.wait().unwrap());
+    };
+    run("first", &["references/same::raw"]);
+    run(
+        "second",
+        &["references/missing::raw", "outcome/passes::raw", "outcome/fails::raw", "outcome/in_part::raw"],
+    );
+    let titles = |tap: &str| {
+        let lines = tap.lines().filter(|line| !line.is_empty() && !line.starts_with(' '));
+        lines.map(str::to_owned).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        titles(&read("tap")),
+        [
+            "TAP version 14",
+            "1..4",
+            "not ok 1 - outcome/fails::raw",
+            "ok 2 - outcome/in_part::raw",
+            "ok 3 - outcome/passes::raw",
+            "not ok 4 - references/missing::raw",
+        ]
+    );
+    assert_eq!(read("log").lines().count(), 4);
+    assert!(read("junit").contains("<testsuites name=\"iotests\" tests=\"4\" skipped=\"0\" failures=\"2\""));
+    // A trial that is repeated takes the place of what it was.
+    fs::write(project.reference("references/missing.out"), "nobody wrote this down").unwrap();
+    run("second", &["references/missing::raw"]);
+    assert_eq!(titles(&read("tap"))[5], "ok 4 - references/missing::raw");
+    assert_eq!(read("log").lines().count(), 4);
+    // Without whole names it is no process of nextest's, though something above it may be.
+    let mut command = project.command(["references/same"]);
+    project.finish(command.env("NEXTEST_RUN_ID", "second").env("IOTESTS_TAP", project.root().join("tap")));
+    assert_eq!(titles(&read("tap")), ["TAP version 14", "1..1", "ok 1 - references/same::raw"]);
 }
 
 #[test]

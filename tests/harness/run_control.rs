@@ -2,6 +2,7 @@
 
 use std::fs;
 
+use crate::kill::Busy;
 use crate::project::Project;
 
 #[test]
@@ -71,7 +72,9 @@ fn the_first_failure_may_end_the_run() {
 fn each_run_adds_to_the_history() {
     let project = Project::new();
     let history = || -> serde_json::Value {
-        serde_json::from_str(&fs::read_to_string(project.scratch().join("history.json")).unwrap()).unwrap()
+        let text = fs::read_to_string(project.scratch().join("history.json")).unwrap();
+        let projects: serde_json::Value = serde_json::from_str(&text).unwrap();
+        projects[format!("{}:iotests", project.root().display())].clone()
     };
     project.run(&["references/differs", "outcome/skips::"]);
     assert_eq!(history()["references/differs::raw"]["failed"], true);
@@ -80,6 +83,35 @@ fn each_run_adds_to_the_history() {
     assert_eq!(history()["references/same::raw"]["failed"], false);
     let names: Vec<_> = history().as_object().unwrap().keys().cloned().collect();
     assert_eq!(names, ["references/differs::raw", "references/same::raw"], "what was skipped took no time");
+}
+
+#[test]
+fn what_is_left_of_trials_that_are_gone_goes() {
+    let project = Project::new();
+    let case = project.root().join("cases/gone/soon.case");
+    fs::create_dir_all(case.parent().unwrap()).unwrap();
+    fs::write(&case, "qemu-img info /no/such/image\n").unwrap();
+    let names = ["gone/soon", "references/differs"];
+    let [gone, stays] = names.map(|name| project.scratch().join(format!("failed/{name}.raw")));
+    project.run(&names);
+    assert!(gone.exists() && stays.exists());
+    fs::remove_file(&case).unwrap();
+    // Everything may run, but nothing after the first failure.
+    let full = || {
+        let ran = project.run_with(&[], &[("IOTESTS_FAIL_FAST", "1"), ("IMGFMT", "qcow2")]);
+        assert_eq!(ran.status.code(), Some(101), "{}", ran.stderr);
+    };
+    project.run(&["references/same"]);
+    assert!(gone.exists(), "a part of the trials was run");
+    let live = Busy::start(&project, "running/busy::raw");
+    full();
+    assert!(gone.exists(), "another run is on");
+    drop(live);
+    full();
+    assert!(!gone.parent().unwrap().exists());
+    assert!(stays.exists());
+    let history = fs::read_to_string(project.scratch().join("history.json")).unwrap();
+    assert!(history.contains("references/differs::raw") && !history.contains("gone/soon"), "{history}");
 }
 
 #[test]

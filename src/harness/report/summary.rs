@@ -48,7 +48,8 @@ pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
     }
     let mut out = String::new();
     for ((kind, reason), trials) in remarks {
-        let _ = writeln!(out, "{}: {reason}", kind.title());
+        let reason: Vec<_> = reason.lines().collect();
+        let _ = writeln!(out, "{}: {}", kind.title(), reason.join(" "));
         for trial in trials {
             let _ = writeln!(out, "    {trial}");
         }

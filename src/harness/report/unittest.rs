@@ -96,12 +96,25 @@ fn python_literal(text: &str) -> String {
             '\r' => out.push_str("\\r"),
             '\t' => out.push_str("\\t"),
             c if c == quote => _ = write!(out, "\\{c}"),
-            c if c.is_ascii_control() => _ = write!(out, "\\x{:02x}", u32::from(c)),
-            c => out.push(c),
+            c if is_printable(c) => out.push(c),
+            c => match u32::from(c) {
+                code @ ..0x100 => _ = write!(out, "\\x{code:02x}"),
+                code @ ..0x10000 => _ = write!(out, "\\u{code:04x}"),
+                code => _ = write!(out, "\\U{code:08x}"),
+            },
         }
     }
     out.push(quote);
     out
+}
+
+/// As Python's `str.isprintable`. What combines with the character before it is, and Rust escapes it
+/// where it comes first.
+fn is_printable(c: char) -> bool {
+    match c {
+        ' ' | '\'' | '"' => true,
+        c => !c.is_whitespace() && !format!("a{c}").escape_debug().any(|escaped| escaped == '\\'),
+    }
 }
 
 #[cfg(test)]
@@ -145,6 +158,20 @@ mod tests {
         );
         let records = [record("a", failed(true, false)), record("b", skipped())];
         assert!(text(&records, false).ends_with("\n\nFAILED (failures=1, skipped=1)\n"));
+    }
+
+    #[test]
+    fn reasons_are_quoted_as_python_does() {
+        for (text, repr) in [
+            ("plain", "'plain'"),
+            ("can't", "\"can't\""),
+            ("\"can't\" \\", "'\"can\\'t\" \\\\'"),
+            ("a\nb\t\u{1b}[0m", "'a\\nb\\t\\x1b[0m'"),
+            ("\u{e9}\u{301} \u{1f600}", "'\u{e9}\u{301} \u{1f600}'"),
+            ("\u{7f}\u{85}\u{a0}\u{2003}\u{200b}\u{e0001}", r"'\x7f\x85\xa0\u2003\u200b\U000e0001'"),
+        ] {
+            assert_eq!(python_literal(text), repr);
+        }
     }
 
     #[test]

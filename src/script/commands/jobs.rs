@@ -36,8 +36,7 @@ pub(super) const JOB: Command = Command {
         if call.has("cancel") {
             options = options.cancel();
         }
-        let failed = run.vm(call.instance).run_job(call.text(0), options)?;
-        Ok(job_done(call.text(0), failed))
+        run_job(run, call.instance, call.text(0), options)
     },
     ..Command::BASE
 };
@@ -54,7 +53,7 @@ pub(super) const BLOCKDEV_CREATE: Command = Command {
             qmp(run, call.instance, "blockdev-create", json!({ "job-id": "job0", "options": options }))?;
         if done.failed.is_none() {
             let options = RunJob::new().filters(run.filters(&[]));
-            done = job_done("job0", run.vm(call.instance).run_job("job0", options)?);
+            done = run_job(run, call.instance, "job0", options)?;
         }
         run.test.log("");
         Ok(done)
@@ -73,8 +72,10 @@ pub(super) const MIGRATE: Command = Command {
     ..Command::BASE
 };
 
-fn job_done(id: &str, failed: Option<String>) -> Done {
-    Done { failed: failed.map(|why| Error::assertion(format!("job {id} failed: {why}"))), ..Done::default() }
+fn run_job(run: &mut Run<'_>, vm: &str, id: &str, options: RunJob<'_>) -> Result<Done> {
+    let failed = run.vm(vm).run_job(id, options).map_err(|failure| failure.error)?;
+    let failed = failed.map(|why| Error::assertion(format!("job {id} failed: {why}")));
+    Ok(Done { failed, ..Done::default() })
 }
 
 fn migrate(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {

@@ -13,7 +13,8 @@ pub fn suite(s: &mut Suite) {
         fixture.test("panics", |_, _| panic!("out of the test"));
         fixture.test("skips", |t, _| Ok(t.skip("not today")?));
     }
-    let mut needy = s.fixture("needy", |t| Ok(t.skip("nothing to test on")?)).requires(Requirement::NotRoot);
-    needy.test("never", |_, ()| Ok(())).known_failure("it cannot be built").platforms(["win32"]);
+    let mut needy = s.fixture("needy", |t| Ok(t.skip("nothing to test on")?));
+    needy.test("never", |_, ()| Ok(())).known_failure("it cannot be built");
+    needy.requires(Requirement::NotRoot).platforms(["win32"]);
     s.fixture("", |t| Ok(t.skip("nothing to test on")?)).test("nameless", |_, ()| Ok(()));
 }

@@ -1,0 +1,66 @@
+//! Output that nobody reads to its end: trials and reports do not depend on it.
+
+use std::fs::{self, File};
+use std::process::Stdio;
+
+use crate::project::Project;
+
+/// A pipe whose reader has gone, as that of `head`.
+fn closed_pipe() -> Stdio {
+    let (_, write) = std::io::pipe().unwrap();
+    write.into()
+}
+
+/// A file on a disk that is full.
+fn full_disk() -> Stdio {
+    File::create("/dev/full").unwrap().into()
+}
+
+#[test]
+fn reports_are_whole_whatever_becomes_of_stdout() {
+    for (is_full, why) in
+        [(false, "Broken pipe (os error 32)"), (true, "No space left on device (os error 28)")]
+    {
+        let stdout = || if is_full { full_disk() } else { closed_pipe() };
+        for threads in ["1", "2"] {
+            let project = Project::new();
+            let log = project.root().join("log");
+            let mut command = project.command(["outcome/", "--test-threads", threads]);
+            let ran = project.finish(command.stdout(stdout()).env("IOTESTS_LOG", &log));
+            assert_eq!(ran.status.code(), Some(101));
+            assert!(
+                ran.stderr.contains(&format!("iotests: failed to write to stdout: {why}\n")),
+                "{}",
+                ran.stderr
+            );
+            assert!(ran.stderr.contains("\nRan 13 tests in TIME\n"), "{}", ran.stderr);
+            assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 13, "with {threads} threads");
+            let left = fs::read_dir(project.scratch()).unwrap().map(|entry| entry.unwrap().file_name());
+            let mut left: Vec<_> = left.collect();
+            left.sort();
+            assert_eq!(left, ["failed", "history.json", "history.lock"]);
+        }
+    }
+}
+
+#[test]
+fn nor_on_stderr() {
+    let project = Project::new();
+    let tap = project.root().join("tap");
+    let mut command = project.command(["references/missing"]);
+    command.env("IOTESTS_BLESS", "1").env("IOTESTS_TAP", &tap);
+    let ran = project.finish(command.stdout(closed_pipe()).stderr(closed_pipe()));
+    assert_eq!(ran.status.code(), Some(101), "how it went could not be printed");
+    assert_eq!(fs::read_to_string(tap).unwrap().lines().nth(2), Some("ok 1 - references/missing::raw"));
+    assert!(project.reference("references/missing.out").exists());
+}
+
+#[test]
+fn a_listing_that_is_cut_off_is_no_crash() {
+    let project = Project::new();
+    for (args, variable) in [(&["--list"][..], None), (&[], Some(("IOTESTS_LIST", "groups")))] {
+        let ran = project.finish(project.command(args).envs(variable).stdout(closed_pipe()));
+        assert_eq!(ran.status.code(), Some(101));
+        assert_eq!(ran.stderr, "iotests: failed to write to stdout: Broken pipe (os error 32)\n");
+    }
+}
