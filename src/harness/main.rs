@@ -12,7 +12,7 @@ use super::args::Args;
 use super::discovery::{self, Loaded};
 use super::history::History;
 use super::matrix::{self, Plan};
-use super::printing::{self, not_printed, print, say};
+use super::printing::{self, failed, print, say};
 use super::run::{self, Run};
 use super::{Project, groups, preflight, report, signals, stale};
 use crate::env::{Listing, TestEnv};
@@ -113,7 +113,7 @@ pub(crate) fn conclude(
             |plan: &Plan| Trial::test(plan.name.clone(), || Ok(())).with_ignored_flag(plan.skip.is_some());
         let mut trials = plans.iter().map(listed).collect();
         args.keep_matching(&mut trials);
-        return Ok(printing::libtest(&args.libtest, trials).unwrap_or_else(|error| not_printed(&error)));
+        return Ok(printing::libtest(&args.libtest, trials).unwrap_or_else(|error| failed(&error)));
     }
     if args.is_parallel() {
         history.longest_first(&mut plans, |plan| &plan.name);
@@ -134,10 +134,9 @@ pub(crate) fn conclude(
     let exists = |name: &str| !prunes || tests.contains(without_matrix(name));
     let remembered = History::add(&base, &id, &records, exists);
     let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
-    let written = [remembered, report::write(&run, args, &base, &records, elapsed)];
-    for error in written.into_iter().filter_map(Result::err) {
-        say(format_args!("iotests: {error}"));
-        code = ExitCode::FAILURE;
+    let not_written = report::write(&run, args, &base, &records, elapsed);
+    for error in remembered.err().iter().chain(&not_written) {
+        code = failed(error);
     }
     run.stop_here_if_stopping();
     Ok(code)

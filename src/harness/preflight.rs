@@ -27,5 +27,5 @@ pub(crate) fn fail(args: &Args, error: &Error) -> ExitCode {
     }
     let text = format!("{error}\nnothing else was run");
     let trial = Trial::test("preflight", move || Err(Failed::from(text)));
-    printing::libtest(&args.unfiltered(), vec![trial]).unwrap_or_else(|error| printing::not_printed(&error))
+    printing::libtest(&args.unfiltered(), vec![trial]).unwrap_or_else(|error| printing::failed(&error))
 }

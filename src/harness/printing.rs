@@ -9,7 +9,7 @@ use libtest_mimic::{Arguments, Trial};
 use super::panics;
 use crate::error::{Error, Result};
 
-/// Exit status when trials failed, or how they went could not be printed.
+/// Exit status when trials failed, or how they went could not be told.
 const FAILED: u8 = 101;
 
 /// Tells something on stderr.
@@ -22,7 +22,7 @@ pub(crate) fn print(text: &str) -> ExitCode {
     let mut stdout = io::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(error) => not_printed(&Error::io("write to stdout")(error)),
+        Err(error) => failed(&Error::io("write to stdout")(error)),
     }
 }
 
@@ -41,8 +41,8 @@ pub(super) fn libtest(args: &Arguments, trials: Vec<Trial>) -> Result<ExitCode> 
     })
 }
 
-/// Tells why something was not printed.
-pub(super) fn not_printed(error: &Error) -> ExitCode {
+/// Tells why something could not be told or remembered.
+pub(super) fn failed(error: &Error) -> ExitCode {
     say(format_args!("iotests: {error}"));
     ExitCode::from(FAILED)
 }

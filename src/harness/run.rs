@@ -96,11 +96,11 @@ pub(super) fn all(run: &Arc<Run>, plans: Vec<Plan>, args: &Args) -> ExitCode {
     match printing::libtest(&args.libtest, trials(run, &plans, args)) {
         Ok(code) => code,
         Err(error) => {
-            let code = printing::not_printed(&error);
+            let code = printing::failed(&error);
             let unheard = Arguments { logfile: Some("/dev/null".to_owned()), ..args.libtest.clone() };
             match printing::libtest(&unheard, trials(run, &plans, args)) {
                 Ok(_) => code,
-                Err(error) => printing::not_printed(&error),
+                Err(error) => printing::failed(&error),
             }
         }
     }

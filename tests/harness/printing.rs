@@ -44,6 +44,19 @@ fn reports_are_whole_whatever_becomes_of_stdout() {
 }
 
 #[test]
+fn one_report_does_not_depend_on_another() {
+    let project = Project::new();
+    let [tap, log] = ["tap", "log"].map(|name| project.root().join(name));
+    fs::create_dir(&tap).unwrap();
+    let mut command = project.command(["outcome/passes"]);
+    let ran = project.finish(command.env("IOTESTS_TAP", &tap).env("IOTESTS_LOG", &log));
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"]);
+    assert_eq!(ran.status.code(), Some(101));
+    assert!(ran.stderr.contains("iotests: failed to write ROOT/tap: "), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn nor_on_stderr() {
     let project = Project::new();
     let tap = project.root().join("tap");

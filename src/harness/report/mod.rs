@@ -22,50 +22,48 @@ use crate::error::{Error, Result};
 pub(super) use not_run::write as write_not_run;
 
 /// Prints the summary and writes the files that are asked for; `base` is where the harness keeps what
-/// it remembers.
+/// it remembers. Returns everything that could not be written.
 pub(super) fn write(
     run: &Run,
     args: &Args,
     base: &Path,
     records: &[Record],
     elapsed: Duration,
-) -> Result<()> {
+) -> Vec<Error> {
     // libtest's lines come first, also where both go to one file.
     let _ = std::io::stdout().flush();
     say(summary::text(records, elapsed).trim_end());
     let env = &run.env;
     let files = [env.unittest_report(), env.tap_report(), env.json_log(), env.junit_report()];
     if files.iter().all(Option::is_none) {
-        return Ok(());
+        return Vec::new();
     }
     // nextest asks for each trial by its whole name.
     let Some(id) = env.nextest_run().filter(|_| args.exact_names().is_some()) else {
         return write_files(run, args, records, elapsed);
     };
-    let merged = merged::Merged::add(base, id, records)?;
-    write_files(run, args, merged.records(), merged.elapsed())
+    match merged::Merged::add(base, id, records) {
+        Ok(merged) => write_files(run, args, merged.records(), merged.elapsed()),
+        Err(error) => vec![error],
+    }
 }
 
-fn write_files(run: &Run, args: &Args, records: &[Record], elapsed: Duration) -> Result<()> {
+fn write_files(run: &Run, args: &Args, records: &[Record], elapsed: Duration) -> Vec<Error> {
     let env = &run.env;
-    if let Some(path) = env.unittest_report() {
-        save(path, unittest::text(records, args.libtest.show_output).as_bytes())?;
-    }
-    if let Some(path) = env.tap_report() {
-        save(path, tap::text(records).as_bytes())?;
-    }
-    if let Some(path) = env.json_log() {
-        save(path, json::text(records).as_bytes())?;
-    }
-    if let Some(path) = env.junit_report() {
-        save(path, junit::text(run.project.target(), records, elapsed)?.as_bytes())?;
-    }
-    Ok(())
+    let unittest = || Ok(unittest::text(records, args.libtest.show_output));
+    let junit = || junit::text(run.project.target(), records, elapsed);
+    let written = [
+        env.unittest_report().map(|path| save(path, unittest())),
+        env.tap_report().map(|path| save(path, Ok(tap::text(records)))),
+        env.json_log().map(|path| save(path, Ok(json::text(records)))),
+        env.junit_report().map(|path| save(path, junit())),
+    ];
+    written.into_iter().flatten().filter_map(Result::err).collect()
 }
 
-fn save(path: &Path, text: &[u8]) -> Result<()> {
+fn save(path: &Path, text: Result<String>) -> Result<()> {
     if let Some(dir) = path.parent() {
         std::fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
     }
-    std::fs::write(path, text).map_err(Error::io(format!("write {}", path.display())))
+    std::fs::write(path, text?).map_err(Error::io(format!("write {}", path.display())))
 }
