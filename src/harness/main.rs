@@ -102,9 +102,8 @@ pub(crate) fn conclude(
         plans.retain(|plan| history.failed(&plan.name));
     }
     if args.libtest.list {
-        let listed =
-            |plan: &Plan| Trial::test(plan.name.clone(), || Ok(())).with_ignored_flag(plan.skip.is_some());
-        let mut trials = plans.iter().map(listed).collect();
+        let listed = |plan: Plan| Trial::test(plan.name, || Ok(())).with_ignored_flag(plan.skip.is_some());
+        let mut trials = plans.into_iter().map(listed).collect();
         args.keep_matching(&mut trials);
         return Ok(libtest_mimic::run(&args.libtest, trials).exit_code());
     }
@@ -205,11 +204,9 @@ fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<
 
 /// The matrix of all suites; of a trial asked for by its whole name, that one alone.
 fn plans(suites: &[Loaded], args: &Args, env: &TestEnv) -> Result<Vec<Plan>> {
-    let exact = args.exact_names();
-    let wanted = |name: &str| exact.as_ref().is_none_or(|names| names.contains(&name));
     let mut plans = Vec::new();
     for loaded in suites {
-        plans.extend(matrix::plans(loaded, env, &wanted)?);
+        matrix::plans(loaded, env, args, &mut plans)?;
     }
     Ok(plans)
 }

@@ -1,6 +1,8 @@
 //! References that no test owns: left behind by a rename, or misspelt and so never compared.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cell::LazyCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -16,7 +18,8 @@ const MACHINES: [&str; 5] = ["pc", "q35", "virt", "s390-ccw-virtio", "pseries"];
 
 /// What is wrong with each file below `root` that will never be compared.
 pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) -> Vec<(PathBuf, String)> {
-    let owners = owners(suites);
+    // A project without references needs to know of no owners.
+    let owners = LazyCell::new(|| owners(suites));
     let mut problems = Vec::new();
     for entry in WalkDir::new(root).sort_by_file_name().into_iter().flatten() {
         // Hidden files are those of editors, and of a bless that was cut short.
@@ -35,27 +38,25 @@ pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) 
     problems
 }
 
+type Owners<'s> = HashMap<Cow<'s, str>, [&'s Declaration; 2]>;
+
 /// The declarations of each test, by the stem of its references.
-fn owners(suites: &[Loaded]) -> BTreeMap<String, [&Declaration; 2]> {
-    let mut owners = BTreeMap::new();
+fn owners(suites: &[Loaded]) -> Owners<'_> {
+    let mut owners = Owners::with_capacity(suites.len());
     for loaded in suites {
         let suite = loaded.suite.declaration();
         for test in loaded.suite.tests() {
             let own = test.declaration();
             let path = test_path(&loaded.path, test.name());
             let params = if own.params.is_empty() { &suite.params } else { &own.params };
-            owners.extend(params.iter().map(|param| (format!("{path}/{param}"), [suite, own])));
+            owners.extend(params.iter().map(|param| (Cow::Owned(format!("{path}/{param}")), [suite, own])));
             owners.insert(path, [suite, own]);
         }
     }
     owners
 }
 
-fn judge(
-    file: &str,
-    owners: &BTreeMap<String, [&Declaration; 2]>,
-    machine: Option<&str>,
-) -> Result<(), String> {
+fn judge(file: &str, owners: &Owners<'_>, machine: Option<&str>) -> Result<(), String> {
     if !file.ends_with(EXTENSION) {
         return Err(format!("no reference is named so: expected <test>[.<variant>][@<version>]{EXTENSION}"));
     }
@@ -101,7 +102,8 @@ mod tests {
         suite.formats(["qcow2", "vmdk"]);
         suite.test("plain", |_| Ok(()));
         suite.test("sized", |_| Ok(())).params(["1.5M"]);
-        let loaded = [Loaded { path: "topic".to_owned(), file: "cases/topic.rs".to_owned(), suite }];
+        let loaded =
+            [Loaded { path: "topic".to_owned(), file: "cases/topic.rs".to_owned(), suite: Box::new(suite) }];
         let owners = owners(&loaded);
         for sound in [
             "topic/plain.out",

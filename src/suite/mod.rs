@@ -7,7 +7,7 @@ mod requirement;
 mod verdict;
 
 pub(crate) use check::{mistakes, similar_word};
-pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, PROTOCOLS};
+pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place};
 pub use fixture::Fixture;
 pub use requirement::Requirement;
 pub use verdict::verdict;
@@ -21,7 +21,7 @@ use crate::test::Test;
 pub type Body = Arc<dyn Fn(&mut Test) -> TestResult + Send + Sync>;
 
 /// A case file's declarations and tests, filled by its `pub fn suite(s: &mut Suite)`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Suite {
     declaration: Declaration,
     tests: Vec<TestDecl>,
@@ -30,7 +30,8 @@ pub struct Suite {
 impl Suite {
     /// An empty suite.
     pub fn new() -> Self {
-        Self::default()
+        // Every script has one test, and there may be thousands of scripts.
+        Self { declaration: Declaration::default(), tests: Vec::with_capacity(1) }
     }
 
     /// Adds a test. What is declared on the returned value holds for this test alone, on top of
@@ -60,6 +61,12 @@ impl Suite {
     }
 }
 
+impl Default for Suite {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Declare for Suite {
     fn declaration_mut(&mut self) -> &mut Declaration {
         &mut self.declaration
@@ -72,19 +79,15 @@ pub struct TestDecl {
     /// How much of the name is the fixture's, the slash included.
     fixture: usize,
     body: Body,
-    declaration: Declaration,
+    /// Nothing, for most tests.
+    declaration: Option<Box<Declaration>>,
 }
 
 impl TestDecl {
     /// A test whose name is that of its fixture, if it has any, and its own.
     fn on_fixture(fixture: &str, name: &str, body: Body) -> Self {
         let fixture = if fixture.is_empty() { String::new() } else { format!("{fixture}/") };
-        Self {
-            name: format!("{fixture}{name}"),
-            fixture: fixture.len(),
-            body,
-            declaration: Declaration::default(),
-        }
+        Self { name: format!("{fixture}{name}"), fixture: fixture.len(), body, declaration: None }
     }
 
     /// Its name within the suite, after that of its fixture.
@@ -109,13 +112,13 @@ impl TestDecl {
 
     /// What holds for this test besides the suite's declarations.
     pub fn declaration(&self) -> &Declaration {
-        &self.declaration
+        self.declaration.as_deref().unwrap_or(&declaration::NONE)
     }
 }
 
 impl Declare for TestDecl {
     fn declaration_mut(&mut self) -> &mut Declaration {
-        &mut self.declaration
+        self.declaration.get_or_insert_default()
     }
 }
 
