@@ -85,13 +85,18 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
 
 /// The case files, relative to `root`, in the order of their names, with `/` on every system.
 pub(crate) fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
-    let files = files(&root.join(dir), "rs")?;
-    Ok(files.into_iter().filter(|file| file != MAIN).map(|file| format!("{dir}/{file}")).collect())
+    let files = files(&root.join(dir), &["rs"])?;
+    Ok(files.iter().filter(|file| is_case(file)).map(|file| format!("{dir}/{file}")).collect())
 }
 
-/// The files with this extension below `dir`, relative to it, in the order of their names. Nothing but
+/// Whether a file, relative to the case directory, is a case to be compiled.
+pub(crate) fn is_case(file: &str) -> bool {
+    file.ends_with(".rs") && file != MAIN
+}
+
+/// The files with one of these extensions below `dir`, relative to it, in the order of their names. Nothing but
 /// directories is looked into, and nothing looked at twice: there may be thousands of cases.
-pub(crate) fn files(dir: &Path, extension: &str) -> Result<Vec<String>, String> {
+pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut below = vec![String::new()];
     while let Some(prefix) = below.pop() {
@@ -101,7 +106,8 @@ pub(crate) fn files(dir: &Path, extension: &str) -> Result<Vec<String>, String> 
             let entry = entry.map_err(failed)?;
             let is_dir = entry.file_type().map_err(failed)?.is_dir();
             let name = entry.file_name();
-            let has_extension = Path::new(&name).extension().is_some_and(|its| its == extension);
+            let extension = Path::new(&name).extension();
+            let has_extension = extension.is_some_and(|its| extensions.iter().any(|one| its == *one));
             match name.to_str() {
                 Some(name) if is_dir => below.push(format!("{prefix}{name}/")),
                 Some(name) if has_extension => found.push(format!("{prefix}{name}")),

@@ -12,7 +12,7 @@ use std::thread::{self, ScopedJoinHandle};
 use super::Project;
 use super::matrix::test_path;
 use crate::error::Error;
-use crate::script;
+use crate::script::{self, Found};
 use crate::suite::Suite;
 
 /// What loading suites comes to: all mistakes are told at once.
@@ -41,10 +41,11 @@ pub(super) trait Source {
     fn one(&self, path: &str) -> Result<Option<Loaded>>;
 }
 
-/// Everything a project's cases can be written in.
-pub(super) fn sources(project: &Project) -> Vec<Box<dyn Source>> {
+/// Everything a project's cases can be written in; `files` are those of its case directory.
+pub(super) fn sources(project: &Project, files: &[String]) -> Vec<Box<dyn Source>> {
+    let found = files.iter().filter_map(|file| Found::of(file)).collect();
     let (dir, shown) = (project.case_dir(), project.show(project.case_dir()));
-    vec![Box::new(Compiled(project.cases())), Box::new(Scripts { dir, shown })]
+    vec![Box::new(Compiled(project.cases())), Box::new(Scripts { dir, shown, found })]
 }
 
 /// Case files that are built into the test target.
@@ -77,14 +78,16 @@ struct Scripts {
     dir: PathBuf,
     /// Its name for readers.
     shown: String,
+    /// All of them.
+    found: Vec<Found>,
 }
 
 impl Source for Scripts {
     fn all(&self) -> Result<Vec<Loaded>> {
-        let found = script::discover(&self.dir).map_err(|error| vec![error])?;
+        let found = &self.found;
         let threads = thread::available_parallelism().map_or(1, usize::from);
         let share = found.len().div_ceil(threads).max(LEAST_SHARE);
-        let load = |part: &[script::Found]| {
+        let load = |part: &[Found]| {
             let mut text = String::with_capacity(BUFFER);
             gather(part.iter().map(|found| self.load(found, &mut text).map(Some)))
         };
@@ -100,7 +103,7 @@ impl Source for Scripts {
 
     fn one(&self, path: &str) -> Result<Option<Loaded>> {
         let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-        let found = script::Found { path: path.to_owned(), file: format!("{path}.{}", script::EXTENSION) };
+        let found = Found { path: path.to_owned(), file: format!("{path}.{}", script::EXTENSION) };
         let exists = plain && self.dir.join(&found.file).is_file();
         if exists { self.load(&found, &mut String::new()).map(Some) } else { Ok(None) }
     }
@@ -108,7 +111,7 @@ impl Source for Scripts {
 
 impl Scripts {
     /// Reads a script, into `text` whatever there was before.
-    fn load(&self, found: &script::Found, text: &mut String) -> Result<Loaded> {
+    fn load(&self, found: &Found, text: &mut String) -> Result<Loaded> {
         let file = format!("{}/{}", self.shown, found.file);
         text.clear();
         // Of a file as such, the size would be asked for first.

@@ -163,15 +163,17 @@ pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
 
 /// The suites to look at: all of them, or those that may hold the trials that are asked for.
 fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
+    let mut files = Vec::new();
     if args.exact_names().is_none() {
-        let new = project.new_cases().map_err(|error| vec![error])?;
+        files = project.case_files().map_err(|error| vec![error])?;
+        let new = project.new_cases(&files).map_err(|error| vec![error])?;
         none_of(
             new.iter()
                 .map(|file| Error::Setup(format!("{file} is new: run this again, and it is built in")))
                 .collect(),
         )?;
     }
-    let sources = discovery::sources(project);
+    let sources = discovery::sources(project, &files);
     let found = match args.exact_names() {
         Some(names) => discovery::holding(&sources, &names),
         None => discovery::all(&sources),

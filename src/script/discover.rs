@@ -21,6 +21,14 @@ pub struct Found {
     pub file: String,
 }
 
+impl Found {
+    /// The script case that this file is, relative to the case directory; `None` if it is none.
+    pub(crate) fn of(file: &str) -> Option<Self> {
+        let path = file.strip_suffix(EXTENSION)?.strip_suffix('.')?;
+        Some(Self { path: path.to_owned(), file: file.to_owned() })
+    }
+}
+
 /// Every script case below `cases`, in the order of their paths. They are not read.
 ///
 /// # Errors
@@ -29,9 +37,8 @@ pub fn discover(cases: &Path) -> Result<Vec<Found>> {
     if !cases.exists() {
         return Ok(Vec::new());
     }
-    let files = register::files(cases, EXTENSION).map_err(Error::Setup)?;
-    let path = |file: &str| file.strip_suffix(EXTENSION)?.strip_suffix('.').map(str::to_owned);
-    Ok(files.into_iter().filter_map(|file| Some(Found { path: path(&file)?, file })).collect())
+    let files = register::files(cases, &[EXTENSION]).map_err(Error::Setup)?;
+    Ok(files.iter().filter_map(|file| Found::of(file)).collect())
 }
 
 /// The suite that a script is: one test without a name of its own, which runs the script. `path` is
