@@ -10,8 +10,6 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::SystemTime;
 
-use walkdir::WalkDir;
-
 /// File that [`main!`](crate::main) includes, below `OUT_DIR`.
 const TABLE: &str = "iotests_cases.rs";
 /// File that the harness touches when there are cases that are not registered, below `OUT_DIR`.
@@ -87,19 +85,41 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
 
 /// The case files, relative to `root`, in the order of their names, with `/` on every system.
 pub(crate) fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
-    let mut files = Vec::new();
-    for entry in WalkDir::new(root.join(dir)).sort_by_file_name() {
-        let entry = entry.map_err(|error| format!("failed to list the case files: {error}"))?;
-        let path = entry.path();
-        let is_main = entry.depth() == 1 && entry.file_name() == MAIN;
-        if entry.file_type().is_dir() || is_main || path.extension().is_none_or(|ext| ext != "rs") {
-            continue;
+    let files = files(&root.join(dir), &["rs"])?;
+    Ok(files.iter().filter(|file| is_case(file)).map(|file| format!("{dir}/{file}")).collect())
+}
+
+/// Whether a file, relative to the case directory, is a case to be compiled.
+pub(crate) fn is_case(file: &str) -> bool {
+    file.ends_with(".rs") && file != MAIN
+}
+
+/// The files with one of these extensions below `dir`, relative to it, in the order of their names. Nothing but
+/// directories is looked into, and nothing looked at twice: there may be thousands of cases.
+pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
+    let mut found = Vec::new();
+    let mut below = vec![String::new()];
+    while let Some(prefix) = below.pop() {
+        let dir = dir.join(&prefix);
+        let failed = |error| format!("failed to list {}: {error}", dir.display());
+        for entry in fs::read_dir(&dir).map_err(failed)? {
+            let entry = entry.map_err(failed)?;
+            let is_dir = entry.file_type().map_err(failed)?.is_dir();
+            let name = entry.file_name();
+            let extension = Path::new(&name).extension();
+            let has_extension = extension.is_some_and(|its| extensions.iter().any(|one| its == *one));
+            match name.to_str() {
+                Some(name) if is_dir => below.push(format!("{prefix}{name}/")),
+                Some(name) if has_extension => found.push(format!("{prefix}{name}")),
+                None if is_dir || has_extension => {
+                    return Err(format!("the name of {} is not UTF-8: rename it", entry.path().display()));
+                }
+                _ => {}
+            }
         }
-        let relative = path.strip_prefix(root).unwrap_or(path);
-        let parts: Option<Vec<_>> = relative.iter().map(|part| part.to_str()).collect();
-        files.push(parts.ok_or_else(|| format!("{} is not UTF-8", path.display()))?.join("/"));
     }
-    Ok(files)
+    found.sort_unstable();
+    Ok(found)
 }
 
 /// Looks for the function by its text: a build script that parsed Rust would cost more than the

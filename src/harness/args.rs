@@ -63,14 +63,20 @@ impl Args {
 
     /// Drops what none of several filters matches; one filter alone is libtest-mimic's business.
     pub(crate) fn keep_matching(&self, trials: &mut Vec<Trial>) {
-        if self.filters.is_empty() {
-            return;
+        if !self.filters.is_empty() {
+            trials.retain(|trial| self.filters.iter().any(|filter| self.matches(filter, trial.name())));
         }
-        trials.retain(|trial| {
-            self.filters.iter().any(|filter| {
-                if self.libtest.exact { trial.name() == filter } else { trial.name().contains(filter) }
-            })
-        });
+    }
+
+    /// Whether a trial of this name is listed or run, for all that its name tells.
+    pub(crate) fn select(&self, name: &str) -> bool {
+        let mut filters = self.libtest.filter.iter().chain(&self.filters).peekable();
+        (filters.peek().is_none() || filters.any(|filter| self.matches(filter, name)))
+            && !self.libtest.skip.iter().any(|filter| self.matches(filter, name))
+    }
+
+    fn matches(&self, filter: &str, name: &str) -> bool {
+        if self.libtest.exact { name == filter } else { name.contains(filter) }
     }
 
     /// The same way of printing, with nothing left out.

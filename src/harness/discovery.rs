@@ -1,12 +1,18 @@
 //! Finds the suites of a project, whatever they are written in.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap};
+use std::fs::File;
+use std::io::Read as _;
+use std::iter;
+use std::panic::resume_unwind;
+use std::path::{Component, Path, PathBuf};
+use std::thread::{self, ScopedJoinHandle};
 
 use super::Project;
 use super::matrix::test_path;
 use crate::error::Error;
-use crate::script;
+use crate::script::{self, Found};
 use crate::suite::Suite;
 
 /// What loading suites comes to: all mistakes are told at once.
@@ -19,8 +25,8 @@ pub(super) struct Loaded {
     pub(super) path: String,
     /// The case file, relative to the project's root.
     pub(super) file: String,
-    /// What it declares.
-    pub(super) suite: Suite,
+    /// What it declares; boxed, for there may be thousands to be sorted.
+    pub(super) suite: Box<Suite>,
 }
 
 /// A kind of case files.
@@ -35,9 +41,11 @@ pub(super) trait Source {
     fn one(&self, path: &str) -> Result<Option<Loaded>>;
 }
 
-/// Everything a project's cases can be written in.
-pub(super) fn sources(project: &Project) -> Vec<Box<dyn Source + '_>> {
-    vec![Box::new(Compiled(project.cases())), Box::new(Scripts(project))]
+/// Everything a project's cases can be written in; `files` are those of its case directory.
+pub(super) fn sources(project: &Project, files: &[String]) -> Vec<Box<dyn Source>> {
+    let found = files.iter().filter_map(|file| Found::of(file)).collect();
+    let (dir, shown) = (project.case_dir(), project.show(project.case_dir()));
+    vec![Box::new(Compiled(project.cases())), Box::new(Scripts { dir, shown, found })]
 }
 
 /// Case files that are built into the test target.
@@ -56,37 +64,67 @@ impl Source for Compiled {
 fn load(case: &super::Case) -> Loaded {
     let mut suite = Suite::new();
     (case.suite)(&mut suite);
-    Loaded { path: case.path.to_owned(), file: case.file.to_owned(), suite }
+    Loaded { path: case.path.to_owned(), file: case.file.to_owned(), suite: Box::new(suite) }
 }
 
-/// Script cases, read when they are asked for.
-struct Scripts<'p>(&'p Project);
+/// Room for one script, more often than not.
+const BUFFER: usize = 16 << 10;
+/// Fewer scripts than this are read sooner than a thread is started.
+const LEAST_SHARE: usize = 16;
 
-impl Source for Scripts<'_> {
+/// Script cases, read when they are asked for.
+struct Scripts {
+    /// The case directory.
+    dir: PathBuf,
+    /// Its name for readers.
+    shown: String,
+    /// All of them.
+    found: Vec<Found>,
+}
+
+impl Source for Scripts {
     fn all(&self) -> Result<Vec<Loaded>> {
-        let found = script::discover(&self.0.case_dir()).map_err(|error| vec![error])?;
-        gather(found.into_iter().map(|found| self.load(found.path, &found.file).map(|loaded| vec![loaded])))
+        let found = &self.found;
+        let threads = thread::available_parallelism().map_or(1, usize::from);
+        let share = found.len().div_ceil(threads).max(LEAST_SHARE);
+        let load = |part: &[Found]| {
+            let mut text = String::with_capacity(BUFFER);
+            gather(part.iter().map(|found| self.load(found, &mut text).map(Some)))
+        };
+        thread::scope(|scope| {
+            let mut parts = found.chunks(share);
+            let own = parts.next().unwrap_or_default();
+            let others: Vec<_> = parts.map(|part| scope.spawn(move || load(part))).collect();
+            let ended =
+                |part: ScopedJoinHandle<'_, _>| part.join().unwrap_or_else(|panic| resume_unwind(panic));
+            gather(iter::once(load(own)).chain(others.into_iter().map(ended)))
+        })
     }
 
     fn one(&self, path: &str) -> Result<Option<Loaded>> {
         let plain = Path::new(path).components().all(|part| matches!(part, Component::Normal(_)));
-        let file = self.0.case_dir().join(format!("{path}.{}", script::EXTENSION));
-        if plain && file.is_file() { self.load(path.to_owned(), &file).map(Some) } else { Ok(None) }
+        let found = Found { path: path.to_owned(), file: format!("{path}.{}", script::EXTENSION) };
+        let exists = plain && self.dir.join(&found.file).is_file();
+        if exists { self.load(&found, &mut String::new()).map(Some) } else { Ok(None) }
     }
 }
 
-impl Scripts<'_> {
-    fn load(&self, path: String, file: &Path) -> Result<Loaded> {
-        let shown = self.0.show(file);
-        let text =
-            std::fs::read_to_string(file).map_err(|error| vec![Error::io(format!("read {shown}"))(error)])?;
-        let suite = script::suite_from_file(Path::new(&shown), &text)?;
-        Ok(Loaded { path, file: shown, suite })
+impl Scripts {
+    /// Reads a script, into `text` whatever there was before.
+    fn load(&self, found: &Found, text: &mut String) -> Result<Loaded> {
+        let file = format!("{}/{}", self.shown, found.file);
+        text.clear();
+        // Of a file as such, the size would be asked for first.
+        let read =
+            File::open(self.dir.join(&found.file)).and_then(|it| it.take(u64::MAX).read_to_string(text));
+        read.map_err(|error| vec![Error::io(format!("read {file}"))(error)])?;
+        let suite = script::suite_from_file(Path::new(&file), text)?;
+        Ok(Loaded { path: found.path.clone(), file, suite: Box::new(suite) })
     }
 }
 
 /// All that was loaded, or all mistakes.
-fn gather(parts: impl Iterator<Item = Result<Vec<Loaded>>>) -> Result<Vec<Loaded>> {
+fn gather<P: IntoIterator<Item = Loaded>>(parts: impl Iterator<Item = Result<P>>) -> Result<Vec<Loaded>> {
     let (mut loaded, mut mistakes) = (Vec::new(), Vec::new());
     for part in parts {
         match part {
@@ -98,7 +136,7 @@ fn gather(parts: impl Iterator<Item = Result<Vec<Loaded>>>) -> Result<Vec<Loaded
 }
 
 /// All suites of a project, in the order of their paths.
-pub(super) fn all(sources: &[Box<dyn Source + '_>]) -> Result<Vec<Loaded>> {
+pub(super) fn all(sources: &[Box<dyn Source>]) -> Result<Vec<Loaded>> {
     let mut suites = gather(sources.iter().map(|source| source.all()))?;
     suites.sort_by(|a, b| a.path.cmp(&b.path));
     Ok(suites)
@@ -106,7 +144,7 @@ pub(super) fn all(sources: &[Box<dyn Source + '_>]) -> Result<Vec<Loaded>> {
 
 /// The suites that may hold the trials of these names. A name does not tell where the case's path
 /// ends and the test's name begins, so each possible path is asked for.
-pub(super) fn holding(sources: &[Box<dyn Source + '_>], trials: &[&str]) -> Result<Vec<Loaded>> {
+pub(super) fn holding(sources: &[Box<dyn Source>], trials: &[&str]) -> Result<Vec<Loaded>> {
     let mut paths = BTreeSet::new();
     for trial in trials {
         let topic = trial.split("::").next().unwrap_or_default();
@@ -138,7 +176,7 @@ pub(super) fn bad_names(suites: &[Loaded]) -> Vec<Error> {
 
 /// Tests of different files that would be listed under one name.
 pub(super) fn clashes(suites: &[Loaded]) -> Vec<Error> {
-    let mut files: BTreeMap<String, &str> = BTreeMap::new();
+    let mut files: HashMap<Cow<'_, str>, &str> = HashMap::with_capacity(suites.len());
     let mut clashes = Vec::new();
     for loaded in suites {
         for test in loaded.suite.tests() {

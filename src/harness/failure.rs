@@ -131,9 +131,9 @@ fn describe(problem: &Problem, project: &Project, color: bool) -> String {
         }
         Problem::Late(error) => format!("afterwards: {error}"),
         Problem::Reference(mismatch) => mismatch_text(mismatch, project, color),
-        Problem::Passed { reason } => format!(
-            "passed, though it is declared to fail: {reason}\nwhat to do: remove `.known_failure(…)` from the test"
-        ),
+        Problem::Passed { reason, declaration } => {
+            format!("passed, though it is declared to fail: {reason}\nwhat to do: remove {declaration}")
+        }
         Problem::Harness(error) => format!("the harness failed to run it: {error}"),
     }
 }

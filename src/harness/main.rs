@@ -109,9 +109,8 @@ pub(crate) fn conclude(
         plans.retain(|plan| history.failed(&plan.name));
     }
     if args.libtest.list {
-        let listed =
-            |plan: &Plan| Trial::test(plan.name.clone(), || Ok(())).with_ignored_flag(plan.skip.is_some());
-        let mut trials = plans.iter().map(listed).collect();
+        let listed = |plan: Plan| Trial::test(plan.name, || Ok(())).with_ignored_flag(plan.skip.is_some());
+        let mut trials = plans.into_iter().map(listed).collect();
         args.keep_matching(&mut trials);
         return Ok(printing::libtest(&args.libtest, trials).unwrap_or_else(|error| failed(&error)));
     }
@@ -180,15 +179,17 @@ pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
 
 /// The suites to look at: all of them, or those that may hold the trials that are asked for.
 fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
+    let mut files = Vec::new();
     if args.exact_names().is_none() {
-        let new = project.new_cases().map_err(|error| vec![error])?;
+        files = project.case_files().map_err(|error| vec![error])?;
+        let new = project.new_cases(&files).map_err(|error| vec![error])?;
         none_of(
             new.iter()
                 .map(|file| Error::Setup(format!("{file} is new: run this again, and it is built in")))
                 .collect(),
         )?;
     }
-    let sources = discovery::sources(project);
+    let sources = discovery::sources(project, &files);
     let found = match args.exact_names() {
         Some(names) => discovery::holding(&sources, &names),
         None => discovery::all(&sources),
@@ -221,11 +222,9 @@ fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<
 
 /// The matrix of all suites; of a trial asked for by its whole name, that one alone.
 fn plans(suites: &[Loaded], args: &Args, env: &TestEnv) -> Result<Vec<Plan>> {
-    let exact = args.exact_names();
-    let wanted = |name: &str| exact.as_ref().is_none_or(|names| names.contains(&name));
     let mut plans = Vec::new();
     for loaded in suites {
-        plans.extend(matrix::plans(loaded, env, &wanted)?);
+        matrix::plans(loaded, env, args, &mut plans)?;
     }
     Ok(plans)
 }

@@ -1,13 +1,15 @@
 //! The matrix: which trials each test becomes.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::args::Args;
 use super::discovery::Loaded;
 use crate::context::Params;
 use crate::env::TestEnv;
 use crate::error::Result;
-use crate::suite::{Body, Declaration, GENERIC_FORMATS, TestDecl, verdict};
+use crate::suite::{Body, Declaration, GENERIC_FORMATS, KnownFailure, TestDecl, verdict};
 
 /// How long a trial may take if nothing else is declared.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(180);
@@ -34,15 +36,15 @@ pub(crate) struct Plan {
     /// Resources that it must hold while it runs, in order.
     pub(crate) serial: Vec<String>,
     /// Why it is known to fail.
-    pub(crate) known_failure: Option<String>,
+    pub(crate) known_failure: Option<KnownFailure>,
     /// Why it cannot run here.
     pub(crate) skip: Option<String>,
 }
 
-/// The trials of a suite whose names are wanted.
-pub(super) fn plans(loaded: &Loaded, env: &TestEnv, wanted: &dyn Fn(&str) -> bool) -> Result<Vec<Plan>> {
+/// Adds the trials of a suite, for the command line of `args`. Those that it leaves out are there to be
+/// counted only, and whether they could run here is not looked at.
+pub(super) fn plans(loaded: &Loaded, env: &TestEnv, args: &Args, plans: &mut Vec<Plan>) -> Result<()> {
     let (case, file) = (Arc::<str>::from(&*loaded.path), Arc::<str>::from(&*loaded.file));
-    let mut plans = Vec::new();
     for test in loaded.suite.tests() {
         let declared = &loaded.suite.declarations(test);
         for param in params(declared) {
@@ -50,16 +52,17 @@ pub(super) fn plans(loaded: &Loaded, env: &TestEnv, wanted: &dyn Fn(&str) -> boo
                 for imgproto in protocols(declared, env) {
                     let params = Params { imgfmt: imgfmt.clone(), imgproto, param: param.clone() };
                     let mut plan = plan(&case, &file, test, declared, params);
-                    if !wanted(&plan.name) {
+                    if args.select(&plan.name) {
+                        plan.skip = verdict(declared, &plan.params, env)?;
+                    } else if args.exact_names().is_some() {
                         continue;
                     }
-                    plan.skip = verdict(declared, &plan.params, env)?;
                     plans.push(plan);
                 }
             }
         }
     }
-    Ok(plans)
+    Ok(())
 }
 
 fn plan(
@@ -75,7 +78,7 @@ fn plan(
         all.dedup();
         all
     };
-    let path = test_path(case, test.name());
+    let path = test_path(case, test.name()).into_owned();
     Plan {
         name: trial_name(&path, &params),
         test: path,
@@ -93,20 +96,14 @@ fn plan(
 
 /// Path of a test, which is also that of its references: a suite that is one unnamed test lends it
 /// its own.
-pub(super) fn test_path(case: &str, test: &str) -> String {
-    if test.is_empty() { case.to_owned() } else { format!("{case}/{test}") }
+pub(super) fn test_path<'a>(case: &'a str, test: &str) -> Cow<'a, str> {
+    if test.is_empty() { Cow::Borrowed(case) } else { Cow::Owned(format!("{case}/{test}")) }
 }
 
 fn trial_name(test: &str, params: &Params) -> String {
-    let mut name = test.to_owned();
-    if let Some(param) = &params.param {
-        name = format!("{name}/{param}");
-    }
-    name = format!("{name}::{}", params.imgfmt);
-    if params.imgproto != "file" {
-        name = format!("{name}::{}", params.imgproto);
-    }
-    name
+    let param = params.param.as_deref().map_or_else(Default::default, |param| ["/", param]);
+    let proto = if params.imgproto == "file" { [""; 2] } else { ["::", &params.imgproto] };
+    [&[test], &param[..], &["::", &params.imgfmt], &proto].concat().concat()
 }
 
 /// What the test itself says, or else its fixture, or else its suite.

@@ -92,6 +92,8 @@ pub(super) enum Problem {
     Passed {
         /// Why it is known to fail.
         reason: String,
+        /// The declaration, and where it is.
+        declaration: String,
     },
     /// The harness could not do its part.
     Harness(Error),

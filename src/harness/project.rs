@@ -6,6 +6,7 @@ use std::time::SystemTime;
 
 use crate::error::{Error, Result};
 use crate::register;
+use crate::script;
 use crate::suite::Suite;
 
 /// One case file as the build script registered it.
@@ -89,15 +90,26 @@ impl Project {
         self.cases
     }
 
-    /// Case files that are not built in, and so are new; cargo is told to build them in the next time.
+    /// Its case files of every kind, relative to the case directory.
     ///
     /// # Errors
-    /// [`Error::Setup`] when the case files cannot be listed, [`Error::Io`] when cargo cannot be told.
-    pub(super) fn new_cases(&self) -> Result<Vec<String>> {
-        if !self.case_dir().exists() {
+    /// [`Error::Setup`] when they cannot be listed.
+    pub(super) fn case_files(&self) -> Result<Vec<String>> {
+        let dir = self.case_dir();
+        if !dir.exists() {
             return Ok(Vec::new());
         }
-        let mut files = register::case_files(&self.root, "cases").map_err(Error::Setup)?;
+        register::files(&dir, &["rs", script::EXTENSION]).map_err(Error::Setup)
+    }
+
+    /// Those of its case files that are not built in, and so are new; cargo is told to build them in the
+    /// next time.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when cargo cannot be told.
+    pub(super) fn new_cases(&self, files: &[String]) -> Result<Vec<String>> {
+        let compiled = files.iter().filter(|file| register::is_case(file));
+        let mut files: Vec<_> = compiled.map(|file| format!("cases/{file}")).collect();
         files.retain(|file| !self.cases.iter().any(|case| case.file == file));
         if !files.is_empty() {
             let touched = File::open(&self.mark).and_then(|mark| mark.set_modified(SystemTime::now()));

@@ -1,6 +1,8 @@
 //! References that no test owns: left behind by a rename, or misspelt and so never compared.
 
-use std::collections::BTreeMap;
+use std::borrow::Cow;
+use std::cell::LazyCell;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -16,7 +18,8 @@ const MACHINES: [&str; 5] = ["pc", "q35", "virt", "s390-ccw-virtio", "pseries"];
 
 /// What is wrong with each file below `root` that will never be compared.
 pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) -> Vec<(PathBuf, String)> {
-    let owners = owners(suites);
+    // A project without references needs to know of no owners.
+    let owners = LazyCell::new(|| owners(suites));
     let mut problems = Vec::new();
     for entry in WalkDir::new(root).sort_by_file_name().into_iter().flatten() {
         // Hidden files are those of editors, and of a bless that was cut short.
@@ -35,15 +38,17 @@ pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) 
     problems
 }
 
+type Owners<'s> = HashMap<Cow<'s, str>, Vec<&'s Declaration>>;
+
 /// The declarations of each test, by the stem of its references.
-fn owners(suites: &[Loaded]) -> BTreeMap<String, Vec<&Declaration>> {
-    let mut owners = BTreeMap::new();
+fn owners(suites: &[Loaded]) -> Owners<'_> {
+    let mut owners = Owners::with_capacity(suites.len());
     for loaded in suites {
         for test in loaded.suite.tests() {
             let declared = loaded.suite.declarations(test);
             let path = test_path(&loaded.path, test.name());
             for param in declared_params(&declared) {
-                owners.insert(format!("{path}/{param}"), declared.clone());
+                owners.insert(Cow::Owned(format!("{path}/{param}")), declared.clone());
             }
             owners.insert(path, declared);
         }
@@ -51,11 +56,7 @@ fn owners(suites: &[Loaded]) -> BTreeMap<String, Vec<&Declaration>> {
     owners
 }
 
-fn judge(
-    file: &str,
-    owners: &BTreeMap<String, Vec<&Declaration>>,
-    machine: Option<&str>,
-) -> Result<(), String> {
+fn judge(file: &str, owners: &Owners<'_>, machine: Option<&str>) -> Result<(), String> {
     if !file.ends_with(EXTENSION) {
         return Err(format!("no reference is named so: expected <test>[.<variant>][@<version>]{EXTENSION}"));
     }
@@ -101,7 +102,8 @@ mod tests {
         suite.formats(["qcow2", "vmdk"]);
         suite.test("plain", |_| Ok(()));
         suite.test("sized", |_| Ok(())).params(["1.5M"]);
-        let loaded = [Loaded { path: "topic".to_owned(), file: "cases/topic.rs".to_owned(), suite }];
+        let loaded =
+            [Loaded { path: "topic".to_owned(), file: "cases/topic.rs".to_owned(), suite: Box::new(suite) }];
         let owners = owners(&loaded);
         for sound in [
             "topic/plain.out",

@@ -17,7 +17,7 @@ use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
 use crate::error::{Error, Result, SuiteFailure, TestResult};
-use crate::suite::Body;
+use crate::suite::{Body, KnownFailure, Place};
 use crate::test::Test;
 
 /// How much longer than its deadline a case gets to report what it was waiting for.
@@ -113,8 +113,8 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         }
     }
     match (&plan.known_failure, problems.is_empty()) {
-        (Some(reason), false) => return Ok(Outcome::KnownFailure(reason.clone())),
-        (Some(reason), true) => problems.push(Problem::Passed { reason: reason.clone() }),
+        (Some(known), false) => return Ok(Outcome::KnownFailure(known.reason.clone())),
+        (Some(known), true) => problems.push(passed(run, plan, known)),
         (None, true) => {
             run.kept.forget(&plan.name);
             if run.env.keep() {
@@ -125,6 +125,15 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         (None, false) => {}
     }
     Ok(Outcome::Failed(keep_and_tell(run, plan, &ctx, problems, not_run)))
+}
+
+/// A known failure that did not happen.
+fn passed(run: &Run, plan: &Plan, known: &KnownFailure) -> Problem {
+    let declaration = match known.declared {
+        Place::Code(at) => format!("`.known_failure(…)` from {}:{}", run.project.show(at.file()), at.line()),
+        Place::Line(line) => format!("`known-failure:` from {}:{line}", plan.file),
+    };
+    Problem::Passed { reason: known.reason.clone(), declaration }
 }
 
 /// Compares the log with its reference. That of a case that did not run to its end is shown only as

@@ -6,7 +6,7 @@ use std::fmt;
 use super::problem::{Pos, Problem};
 use crate::env::Version;
 use crate::error::Result;
-use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, verdict};
+use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, similar_word, verdict};
 use crate::test::Test;
 
 /// A name that a requirement goes by in scripts.
@@ -72,6 +72,53 @@ pub const REQUIREMENTS: &[RequirementWord] = &[
     plain("qtest", "the qtest accelerator, for the virtual clock", || Requirement::Qtest),
     plain("root", "to be run as root", || Requirement::Root),
     plain("not-root", "not to be run as root", || Requirement::NotRoot),
+];
+
+/// Block drivers that QEMU calls formats.
+const DRIVERS: [&str; 43] = [
+    "blkdebug",
+    "blklogwrites",
+    "blkreplay",
+    "blkverify",
+    "bochs",
+    "cloop",
+    "compress",
+    "copy-before-write",
+    "copy-on-read",
+    "dmg",
+    "file",
+    "ftp",
+    "ftps",
+    "gluster",
+    "host_cdrom",
+    "host_device",
+    "http",
+    "https",
+    "io_uring",
+    "iscsi",
+    "luks",
+    "nbd",
+    "nfs",
+    "null-aio",
+    "null-co",
+    "nvme",
+    "parallels",
+    "preallocate",
+    "qcow2",
+    "qcow",
+    "qed",
+    "quorum",
+    "raw",
+    "rbd",
+    "replication",
+    "snapshot-access",
+    "ssh",
+    "throttle",
+    "vdi",
+    "vhdx",
+    "vmdk",
+    "vpc",
+    "vvfat",
 ];
 
 /// What must hold for a guarded line to run.
@@ -170,7 +217,17 @@ pub(super) fn requirement<'a>(
                 let message = format!("{what} {:?} lacks its {}", word.name, word.value);
                 return Err(Problem::new(at, width, message));
             }
-            Make::Named(make) => return Ok(make(value.to_owned())),
+            Make::Named(make) => {
+                // QEMU may have more than are known here, but none that are called almost the same.
+                if word.value == "FORMAT"
+                    && !DRIVERS.contains(&value)
+                    && similar_word(value, DRIVERS).is_some()
+                {
+                    let at = Pos { column: at.column + word.name.len(), ..at };
+                    return Err(Problem::unknown(at, "format", value, DRIVERS, ""));
+                }
+                return Ok(make(value.to_owned()));
+            }
             Make::Version(make) => {
                 return value.parse().map(make).map_err(|error| Problem::new(at, width, error.to_string()));
             }

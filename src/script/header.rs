@@ -8,12 +8,16 @@ use super::filters::{self, FilterWord};
 use super::problem::{Pos, Problem};
 use super::syntax::Entry;
 use super::words::is_name;
-use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement};
+use crate::suite::{Declaration, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place, Requirement};
 
 /// Cache modes a header may name.
 const CACHE_MODES: &[&str] = &["none", "writethrough", "writeback", "directsync", "unsafe"];
 /// AIO modes a header may name.
 const AIO_MODES: &[&str] = &["threads", "native", "io_uring"];
+
+/// Operating systems that QEMU runs on, as Rust and as Python call them.
+const PLATFORMS: [&str; 9] =
+    ["linux", "darwin", "macos", "freebsd", "netbsd", "openbsd", "sunos", "solaris", "win32"];
 
 /// What a header says, all of it.
 #[derive(Clone, Debug, Default)]
@@ -105,11 +109,11 @@ pub static KEYS: &[Key] = &[
     key("unsupported-protocols", "PROTOCOL...", "protocols it does not run over", |e, h, p| {
         h.declaration.unsupported_protocols = known(e, "protocol", &PROTOCOLS, p);
     }),
-    key("platforms", "OS...", "operating systems it runs on, by prefix", |e, h, _| {
-        h.declaration.platforms = texts(e);
+    key("platforms", "OS...", "operating systems it runs on, by prefix", |e, h, p| {
+        h.declaration.platforms = platforms(e, p);
     }),
-    key("unsupported-platforms", "OS...", "operating systems it does not run on", |e, h, _| {
-        h.declaration.unsupported_platforms = texts(e);
+    key("unsupported-platforms", "OS...", "operating systems it does not run on", |e, h, p| {
+        h.declaration.unsupported_platforms = platforms(e, p);
     }),
     key("cache-modes", "MODE...", "cache modes it runs with", |e, h, p| {
         h.declaration.cache_modes = known(e, "cache mode", CACHE_MODES, p);
@@ -149,7 +153,8 @@ pub static KEYS: &[Key] = &[
         "REASON",
         "it fails today: it passes while it does, and fails once it doesn't",
         |e, h, _| {
-            h.declaration.known_failure = Some(texts(e).join(" "));
+            let declared = Place::Line(e.at.line);
+            h.declaration.known_failure = Some(KnownFailure { reason: texts(e).join(" "), declared });
         },
     ),
 ];
@@ -204,6 +209,17 @@ fn known(entry: &Entry, what: &str, words: &[&str], problems: &mut Problems) -> 
         } else {
             Problem::unknown(*at, what, text, words, &format!("known are {}", words.join(", ")))
         });
+    }
+    texts(entry)
+}
+
+/// Beginnings of names of operating systems, with or without their version.
+fn platforms(entry: &Entry, problems: &mut Problems) -> Vec<String> {
+    let is_one =
+        |text: &str| PLATFORMS.iter().any(|known| known.starts_with(text) || text.starts_with(known));
+    for (text, at) in entry.values.iter().filter(|(text, _)| !is_one(text)) {
+        let expected = format!("known are {}", PLATFORMS.join(", "));
+        problems.push(Problem::unknown(*at, "operating system", text, PLATFORMS, &expected));
     }
     texts(entry)
 }

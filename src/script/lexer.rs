@@ -43,42 +43,67 @@ impl<'a> Cursor<'a> {
 
     /// Goes to the start of the next line.
     pub(super) fn skip_line(&mut self) {
-        while self.bump().is_some_and(|c| c != '\n') {}
+        let end = self.rest.find('\n').map_or(self.rest.len(), |end| end + 1);
+        self.take(end);
+    }
+
+    /// Takes the next `length` bytes.
+    fn take(&mut self, length: usize) -> &'a str {
+        let (taken, rest) = self.rest.split_at(length);
+        match taken.rfind('\n') {
+            None => self.at.column += taken.chars().count(),
+            Some(last) => {
+                let lines = taken.matches('\n').count();
+                self.at = Pos { line: self.at.line + lines, column: taken[last + 1..].chars().count() + 1 };
+            }
+        }
+        self.rest = rest;
+        taken
+    }
+
+    /// Takes what there is of text, up to the first byte that is not printable ASCII or that stops it. Every
+    /// script is read before any is run, so this looks at bytes.
+    fn take_plain(&mut self, stops: fn(u8) -> bool) -> &'a str {
+        let bytes = self.rest.as_bytes();
+        let mut end = 0;
+        while end < bytes.len() && matches!(bytes[end], b' '..=b'~') && !stops(bytes[end]) {
+            end += 1;
+        }
+        let (taken, rest) = self.rest.split_at(end);
+        self.at.column += end;
+        self.rest = rest;
+        taken
     }
 
     /// Skips blanks, and the ends of lines that a backslash takes back.
     pub(super) fn skip_blanks(&mut self) {
         loop {
-            if self.rest.starts_with([' ', '\t']) {
-                self.bump();
-            } else if self.rest.starts_with("\\\n") {
-                self.bump();
-                self.bump();
-            } else {
-                return;
+            match self.rest.as_bytes() {
+                [b' ' | b'\t', ..] => _ = self.take(1),
+                [b'\\', b'\n', ..] => _ = self.take(2),
+                _ => return,
             }
         }
     }
 
     fn at_word_end(&self) -> bool {
-        self.peek().is_none_or(|c| matches!(c, ' ' | '\t' | '\n')) || self.rest.starts_with("\\\n")
+        matches!(self.rest.as_bytes(), [] | [b' ' | b'\t' | b'\n', ..] | [b'\\', b'\n', ..])
     }
 
-    /// The words up to the end of the line, which is left behind. After a mistake, that is where
-    /// the reader stands all the same.
-    pub(super) fn words(&mut self) -> Result<Vec<Word>, Problem> {
+    /// The words up to the end of the line, which is left behind; or those up to a mistake, and that.
+    pub(super) fn words(&mut self) -> (Vec<Word>, Option<Problem>) {
         let mut words = Vec::new();
         loop {
             self.skip_blanks();
             if self.peek().is_none_or(|c| c == '\n') {
                 self.bump();
-                return Ok(words);
+                return (words, None);
             }
             match self.word() {
                 Ok(word) => words.push(word),
                 Err(problem) => {
                     self.skip_line();
-                    return Err(problem);
+                    return (words, Some(problem));
                 }
             }
         }
@@ -92,6 +117,12 @@ impl<'a> Cursor<'a> {
             return Err(Problem::new(at, self.line().chars().count(), why));
         }
         while !self.at_word_end() {
+            let plain =
+                self.take_plain(|byte| matches!(byte, b' ' | b'\'' | b'"' | b'\\' | b'$' | b'{' | b'['));
+            if !plain.is_empty() {
+                pieces.text(plain, false);
+                continue;
+            }
             let here = self.at;
             if self.rest.starts_with(['{', '[']) && pieces.json_may_follow() {
                 let value = self.json()?;
@@ -105,11 +136,11 @@ impl<'a> Cursor<'a> {
                 Some('\'') => self.single_quoted(here, &mut pieces)?,
                 Some('"') => self.double_quoted(here, &mut pieces)?,
                 Some('\\') => match self.bump() {
-                    Some(c) => pieces.text(printable(c, here)?, true),
+                    Some(c) => pieces.char(printable(c, here)?, true),
                     None => return Err(Problem::new(here, 1, "a backslash escapes nothing here")),
                 },
                 Some('$') => self.dollar(here, false, &mut pieces)?,
-                Some(c) => pieces.text(printable(c, here)?, false),
+                Some(c) => pieces.char(printable(c, here)?, false),
                 None => break,
             }
         }
@@ -119,10 +150,11 @@ impl<'a> Cursor<'a> {
     fn single_quoted(&mut self, open: Pos, pieces: &mut Pieces) -> Result<(), Problem> {
         pieces.begin_quotes();
         loop {
+            pieces.text(self.take_plain(|byte| byte == b'\''), true);
             let here = self.at;
             match self.quoted_char(open)? {
                 '\'' => return Ok(()),
-                c => pieces.text(printable(c, here)?, true),
+                c => pieces.char(printable(c, here)?, true),
             }
         }
     }
@@ -130,15 +162,16 @@ impl<'a> Cursor<'a> {
     fn double_quoted(&mut self, open: Pos, pieces: &mut Pieces) -> Result<(), Problem> {
         pieces.begin_quotes();
         loop {
+            pieces.text(self.take_plain(|byte| matches!(byte, b'"' | b'\\' | b'$')), true);
             let here = self.at;
             match self.quoted_char(open)? {
                 '"' => return Ok(()),
                 '$' => self.dollar(here, true, pieces)?,
                 '\\' if self.rest.starts_with(['"', '\\', '$']) => {
                     let escaped = self.quoted_char(open)?;
-                    pieces.text(escaped, true);
+                    pieces.char(escaped, true);
                 }
-                c => pieces.text(printable(c, here)?, true),
+                c => pieces.char(printable(c, here)?, true),
             }
         }
     }
@@ -157,7 +190,7 @@ impl<'a> Cursor<'a> {
     fn dollar(&mut self, at: Pos, quoted: bool, pieces: &mut Pieces) -> Result<(), Problem> {
         match self.variable() {
             Ok(Some(name)) => pieces.push(Piece::Var { name, quoted, at }),
-            Ok(None) => pieces.text('$', true),
+            Ok(None) => pieces.char('$', true),
             Err(why) => return Err(Problem::new(at, 1, why)),
         }
         Ok(())
@@ -179,9 +212,7 @@ impl<'a> Cursor<'a> {
                     .to_owned(),
             );
         }
-        for _ in 0..name.len() + if braces { 2 } else { 0 } {
-            self.bump();
-        }
+        self.take(name.len() + if braces { 2 } else { 0 });
         Ok(Some(name))
     }
 
@@ -190,14 +221,14 @@ impl<'a> Cursor<'a> {
         let open = self.at;
         let rest = self.rest;
         let (mut depth, mut in_string, mut escaped, mut length) = (0usize, false, false, None);
-        for (index, c) in rest.char_indices() {
-            match c {
+        for (index, byte) in rest.bytes().enumerate() {
+            match byte {
                 _ if escaped => escaped = false,
-                '\\' if in_string => escaped = true,
-                '"' => in_string = !in_string,
+                b'\\' if in_string => escaped = true,
+                b'"' => in_string = !in_string,
                 _ if in_string => {}
-                '{' | '[' => depth += 1,
-                '}' | ']' => depth = depth.saturating_sub(1),
+                b'{' | b'[' => depth += 1,
+                b'}' | b']' => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
@@ -210,9 +241,7 @@ impl<'a> Cursor<'a> {
             self.rest = "";
             return Err(problem);
         };
-        let text = &rest[..length];
-        text.chars().for_each(|_| _ = self.bump());
-        let value = serde_json::from_str(text).map_err(|error| json_problem(open, &error))?;
+        let value = serde_json::from_str(self.take(length)).map_err(|error| json_problem(open, &error))?;
         let mut wrong = None;
         in_strings(&value, &mut |text| wrong = wrong.take().or(template(text).err()));
         match wrong {
@@ -249,11 +278,16 @@ fn printable(c: char, at: Pos) -> Result<char, Problem> {
 struct Pieces(Vec<Piece>);
 
 impl Pieces {
-    fn text(&mut self, c: char, is_quoted: bool) {
+    fn text(&mut self, more: &str, is_quoted: bool) {
         match self.0.last_mut() {
-            Some(Piece::Text { text, quoted }) if *quoted == is_quoted => text.push(c),
-            _ => self.0.push(Piece::Text { text: c.to_string(), quoted: is_quoted }),
+            _ if more.is_empty() => {}
+            Some(Piece::Text { text, quoted }) if *quoted == is_quoted => text.push_str(more),
+            _ => self.0.push(Piece::Text { text: more.to_owned(), quoted: is_quoted }),
         }
+    }
+
+    fn char(&mut self, c: char, is_quoted: bool) {
+        self.text(c.encode_utf8(&mut [0; 4]), is_quoted);
     }
 
     fn push(&mut self, piece: Piece) {
@@ -278,6 +312,9 @@ impl Pieces {
     /// Drops the empty texts that quotes around a variable leave.
     fn finish(self) -> Vec<Piece> {
         let all = self.0;
+        if !all.iter().any(|piece| matches!(piece, Piece::Text { text, .. } if text.is_empty())) {
+            return all;
+        }
         let quoted = |index: Option<usize>| index.and_then(|index| all.get(index)).is_some_and(Piece::quoted);
         let kept = |index: usize| match &all[index] {
             Piece::Text { text, .. } if text.is_empty() => {

@@ -27,7 +27,7 @@ mod words;
 
 pub use commands::{COMMANDS, Command, Role, Thing};
 pub use conditions::{Condition, REQUIREMENTS, RequirementWord};
-pub use discover::{EXTENSION, discover, suite_from_file};
+pub use discover::{EXTENSION, Found, discover, suite_from_file};
 pub use filters::{FILTERS, FilterWord};
 pub use header::{Header, KEYS, Key, Param};
 pub use manual::tables;

@@ -105,11 +105,16 @@ impl Parser<'_> {
             }
             self.cursor.skip_blanks();
         }
-        let words = match self.cursor.words() {
-            Ok(words) => words,
-            Err(problem) => return self.problems.push(problem),
+        let (words, mistake) = self.cursor.words();
+        let command = match mistake {
+            Some(mistake) => {
+                let mut names = words.iter().skip_while(|word| word.plain() != Some("let")).skip(1);
+                self.captured.extend(names.next().and_then(Word::plain).map(str::to_owned));
+                Err(mistake)
+            }
+            None => self.command(at, &words),
         };
-        match self.command(at, &words) {
+        match command {
             Ok(step) => self.script.lines.push(Line::Step(Step { guards, ..step })),
             Err(problem) => {
                 self.problems.push(problem);
@@ -129,7 +134,7 @@ impl Parser<'_> {
                 _ => break,
             };
             if std::mem::replace(flag, true) {
-                return Err(Problem::new(first.at, 1, "this is given twice"));
+                return Err(Problem::new(first.at, first.to_string().len(), "this is given twice"));
             }
             rest = after;
         }
@@ -198,11 +203,15 @@ impl Parser<'_> {
             return Err(Problem::new(first.at, 3, expected));
         }
         self.captured.push(text.to_owned());
+        let expected = "expected a path, as in return[0]/inserted/file";
         let (rest, path) = match rest {
+            [.., colon] if colon.plain() == Some(":") => {
+                return Err(Problem::new(colon.at, 1, format!("{expected}, after this colon")));
+            }
             [rest @ .., colon, path] if colon.plain() == Some(":") => match path.plain() {
                 Some(path) => (rest, Some(path.to_owned())),
                 None => {
-                    return Err(Problem::new(path.at, 1, "expected a path, as in return[0]/inserted/file"));
+                    return Err(Problem::new(path.at, path.to_string().chars().count(), expected));
                 }
             },
             _ => (rest, None),

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use super::commands::{Done, Thing};
 use super::header::Header;
 use super::source::Source;
-use super::syntax::{Capture, Line, Script, Step};
+use super::syntax::{Capture, Line, Step};
 use super::vars::Vars;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
@@ -19,7 +19,8 @@ use crate::value::dictpath;
 use crate::vm::Vm;
 
 /// Runs all lines, up to the first that fails.
-pub(super) fn run(script: &Script, source: &Source, test: &Test) -> Result<()> {
+pub(super) fn run(source: &Source, test: &Test) -> Result<()> {
+    let script = source.parse()?;
     let mut run = Run::new(test, &script.header)?;
     for line in &script.lines {
         match line {

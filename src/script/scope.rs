@@ -1,10 +1,13 @@
 //! Names: that each is declared once, known where it is used, and of use where it is declared.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 use super::commands::Role;
+use super::conditions::Condition;
 use super::problem::{Pos, Problem};
-use super::syntax::{Line, Script};
+use super::syntax::{Line, Script, Step};
 use super::vars::VARIABLES;
 use super::words::Word;
 
@@ -23,8 +26,8 @@ pub(super) fn check(script: &Script, captured: &[String], loose: &[Word], sound:
     for step in script.steps() {
         scope.look_up(&step.args, &later, captured);
         for guard in &step.guards {
-            if let super::conditions::Condition::Param { name, .. } = &guard.condition {
-                scope.used.insert(name.clone());
+            if let Condition::Param { name, .. } = &guard.condition {
+                scope.used.insert(name.into());
             }
         }
         scope.instance(script, step, &mut started, sound);
@@ -37,12 +40,12 @@ pub(super) fn check(script: &Script, captured: &[String], loose: &[Word], sound:
         }
         replied |= step.command.yields;
         if let Some(capture) = &step.capture {
-            scope.add(&capture.name, &format!("captured in line {}", capture.at.line), capture.at);
+            scope.add(&capture.name, Origin::Captured(capture.at.line), capture.at);
         }
     }
     scope.look_up(loose, &BTreeMap::new(), captured);
     if sound {
-        for param in script.header.params.iter().filter(|param| !scope.used.contains(&param.name)) {
+        for param in script.header.params.iter().filter(|param| !scope.used.contains(param.name.as_str())) {
             let name = &param.name;
             let message = format!("every value of {name} makes a trial, but ${name} is never used");
             scope.problems.push(Problem::new(param.at, name.len(), message));
@@ -51,31 +54,51 @@ pub(super) fn check(script: &Script, captured: &[String], loose: &[Word], sound:
     scope.problems
 }
 
-struct Scope {
-    known: BTreeMap<String, String>,
-    used: BTreeSet<String>,
+/// What a name is declared as.
+enum Origin {
+    Everywhere,
+    File,
+    Socket,
+    Param,
+    Captured(usize),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Everywhere => f.write_str("a variable of every script"),
+            Self::File => f.write_str("a file"),
+            Self::Socket => f.write_str("a socket"),
+            Self::Param => f.write_str("a parameter"),
+            Self::Captured(line) => write!(f, "captured in line {line}"),
+        }
+    }
+}
+
+/// Borrows all names: it is made anew for every file, when all of them are listed.
+struct Scope<'s> {
+    known: BTreeMap<&'s str, Origin>,
+    used: BTreeSet<Cow<'s, str>>,
     problems: Vec<Problem>,
 }
 
-impl Scope {
-    fn add(&mut self, name: &str, origin: &str, at: Pos) {
-        if let Some(before) = self.known.insert(name.to_owned(), origin.to_owned()) {
+impl<'s> Scope<'s> {
+    fn add(&mut self, name: &'s str, origin: Origin, at: Pos) {
+        if let Some(before) = self.known.insert(name, origin) {
             let message = format!("{name} is {before} already: expected another name");
             self.problems.push(Problem::new(at, name.len(), message));
         }
     }
 
-    fn declare(&mut self, script: &Script) {
-        for variable in VARIABLES {
-            self.known.insert(variable.name.to_owned(), "a variable of every script".to_owned());
-        }
+    fn declare(&mut self, script: &'s Script) {
+        self.known.extend(VARIABLES.iter().map(|variable| (variable.name, Origin::Everywhere)));
         let mut vms = BTreeSet::new();
         for line in &script.lines {
             let Line::Header(entry) = line else { continue };
             for (name, at) in &entry.values {
                 match entry.key.name {
-                    "files" => self.add(name, "a file", *at),
-                    "sockets" => self.add(name, "a socket", *at),
+                    "files" => self.add(name, Origin::File, *at),
+                    "sockets" => self.add(name, Origin::Socket, *at),
                     "vms" if !vms.insert(name) => {
                         self.problems.push(Problem::new(
                             *at,
@@ -88,16 +111,16 @@ impl Scope {
             }
         }
         for param in &script.header.params {
-            self.add(&param.name, "a parameter", param.at);
+            self.add(&param.name, Origin::Param, param.at);
         }
     }
 
     /// Demands that the variables of these words are known by now. `later` are those that a line to
     /// come captures.
-    fn look_up(&mut self, words: &[Word], later: &BTreeMap<&str, usize>, captured: &[String]) {
+    fn look_up(&mut self, words: &'s [Word], later: &BTreeMap<&str, usize>, captured: &[String]) {
         for (name, at) in words.iter().flat_map(Word::variables) {
-            self.used.insert(name.to_string());
             if self.known.contains_key(&*name) {
+                self.used.insert(name);
                 continue;
             }
             if let Some(line) = later.get(&*name) {
@@ -113,10 +136,10 @@ impl Scope {
     }
 
     /// Looks at what a command acts on: it must be one that was started before.
-    fn instance<'s>(
+    fn instance(
         &mut self,
         script: &'s Script,
-        step: &'s super::syntax::Step,
+        step: &'s Step,
         started: &mut BTreeSet<(&'s str, &'s str)>,
         sound: bool,
     ) {

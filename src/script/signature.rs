@@ -110,6 +110,10 @@ fn place<'a>(signature: &Signature, split: &mut Split<'a>, word: &'a Word) -> Re
             if split.named.iter().any(|(before, _)| before == known) {
                 return Err(Problem::new(word.at, name.len(), format!("{name} is given twice")));
             }
+            if value.pieces.is_empty() {
+                let message = format!("{name} lacks its value: expected something after the =");
+                return Err(Problem::new(word.at, name.len() + 1, message));
+            }
             if !allowed.is_empty() && !value.plain().is_some_and(|value| allowed.contains(&value)) {
                 let expected = format!("expected {name}={}", allowed.join("|"));
                 return Err(Problem::new(word.at, word.to_string().chars().count(), expected));

@@ -3,8 +3,10 @@
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
+use super::parse::parse;
 use super::problem::{Pos, Problem};
-use crate::error::Error;
+use super::syntax::Script;
+use crate::error::{Error, Result};
 
 /// The text of a script, and where it is.
 #[derive(Clone, Debug)]
@@ -17,6 +19,14 @@ impl Source {
     /// A text, and the path that errors give.
     pub(super) fn new(path: &Path, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
+    }
+
+    /// The script. Its mistakes, which are told when it is found, come down to the first.
+    pub(super) fn parse(&self) -> Result<Script> {
+        let first = |problems| self.errors(problems).into_iter().next();
+        parse(&self.text).map_err(|problems| {
+            first(problems).unwrap_or_else(|| Error::assertion("the script cannot be read"))
+        })
     }
 
     /// Mistakes as errors.

@@ -18,19 +18,19 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
     if suite.tests().is_empty() {
         found.push("the suite has no tests: add one with `s.test(\"name\", function)`".to_owned());
     }
-    declaration("the suite", suite.declaration(), &mut found);
+    declaration(&|| "the suite".to_owned(), suite.declaration(), &mut found);
     for (name, declared) in &suite.fixtures {
-        declaration(&format!("the fixture {name:?}"), declared, &mut found);
+        declaration(&|| format!("the fixture {name:?}"), declared, &mut found);
     }
     let mut names = BTreeSet::new();
     for test in suite.tests() {
-        let who = format!("test {:?}", test.name());
+        let who = || format!("test {:?}", test.name());
         // A suite that is one test, such as a script, lends it its own name.
         if !(test.name().is_empty() && suite.tests().len() == 1) {
-            word(&format!("the name of {who}"), test.own_name(), "_-", &mut found);
+            word(|| format!("the name of {}", who()), test.own_name(), "_-", &mut found);
         }
         if let Some(fixture) = test.fixture() {
-            word(&format!("the name of the fixture of {who}"), fixture, "_-", &mut found);
+            word(|| format!("the name of the fixture of {}", who()), fixture, "_-", &mut found);
         }
         if !names.insert(test.name()) {
             found.push(format!("two tests are named {:?}: rename one", test.name()));
@@ -43,7 +43,7 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
         ];
         for (what, known, list) in lists {
             let why = contradiction(&declared, what, known, list);
-            found.extend(why.map(|why| format!("{who} can never run: {why}")));
+            found.extend(why.map(|why| format!("{} can never run: {why}", who())));
         }
     }
     found
@@ -63,7 +63,7 @@ fn contradiction(declared: &[&Declaration], what: &str, known: &[&str], list: Li
     Some(format!("nothing is common to the {what} {}", lists.join(" and ")))
 }
 
-fn declaration(who: &str, declared: &Declaration, found: &mut Vec<String>) {
+fn declaration(who: &dyn Fn() -> String, declared: &Declaration, found: &mut Vec<String>) {
     for (what, names, known) in [
         ("format", &declared.formats, IMAGE_FORMATS.as_slice()),
         ("format", &declared.unsupported_formats, &IMAGE_FORMATS),
@@ -74,7 +74,7 @@ fn declaration(who: &str, declared: &Declaration, found: &mut Vec<String>) {
     ] {
         for name in names.iter().filter(|name| !known.contains(&name.as_str())) {
             let hint = similar_word(name, known).unwrap_or_else(|| format!("known are {}", known.join(", ")));
-            found.push(format!("{who} declares the unknown {what} {name:?}: {hint}"));
+            found.push(format!("{} declares the unknown {what} {name:?}: {hint}", who()));
         }
     }
     for (what, supported, unsupported) in [
@@ -82,30 +82,30 @@ fn declaration(who: &str, declared: &Declaration, found: &mut Vec<String>) {
         ("protocol", &declared.protocols, &declared.unsupported_protocols),
     ] {
         for name in supported.iter().filter(|name| unsupported.contains(name)) {
-            found.push(format!("{who} declares the {what} {name:?} both supported and unsupported"));
+            found.push(format!("{} declares the {what} {name:?} both supported and unsupported", who()));
         }
     }
     for group in &declared.groups {
-        word(&format!("group {group:?} of {who}"), group, "_-.", found);
+        word(|| format!("group {group:?} of {}", who()), group, "_-.", found);
     }
     for resource in &declared.serial {
-        word(&format!("serial resource {resource:?} of {who}"), resource, "_-.", found);
+        word(|| format!("serial resource {resource:?} of {}", who()), resource, "_-.", found);
     }
     let mut params = BTreeSet::new();
     for param in &declared.params {
-        word(&format!("parameter {param:?} of {who}"), param, "_-.,+=", found);
+        word(|| format!("parameter {param:?} of {}", who()), param, "_-.,+=", found);
         if !params.insert(param) {
-            found.push(format!("{who} declares the parameter {param:?} twice"));
+            found.push(format!("{} declares the parameter {param:?} twice", who()));
         }
     }
 }
 
 /// Names become parts of trial names and of file names.
-fn word(what: &str, text: &str, also: &str, found: &mut Vec<String>) {
+fn word(what: impl Fn() -> String, text: &str, also: &str, found: &mut Vec<String>) {
     let fits = |c: char| c.is_ascii_alphanumeric() || also.contains(c);
     if text.is_empty() || !text.chars().all(fits) {
         let also: Vec<_> = also.chars().map(String::from).collect();
-        found.push(format!("{what}: expected letters, digits and {} only", also.join(" ")));
+        found.push(format!("{}: expected letters, digits and {} only", what(), also.join(" ")));
     }
 }
 

@@ -1,5 +1,6 @@
 //! Where a suite or a test can run.
 
+use std::panic::Location;
 use std::time::Duration;
 
 use super::Requirement;
@@ -64,7 +65,44 @@ pub struct Declaration {
     /// How long one trial may take.
     pub timeout: Option<Duration>,
     /// Why it is known to fail.
-    pub known_failure: Option<String>,
+    pub known_failure: Option<KnownFailure>,
+}
+
+/// That of a test which declares nothing.
+pub(super) static NONE: Declaration = Declaration {
+    formats: Vec::new(),
+    unsupported_formats: Vec::new(),
+    protocols: Vec::new(),
+    unsupported_protocols: Vec::new(),
+    platforms: Vec::new(),
+    unsupported_platforms: Vec::new(),
+    cache_modes: Vec::new(),
+    aio_modes: Vec::new(),
+    unsupported_imgopts: Vec::new(),
+    requirements: Vec::new(),
+    groups: Vec::new(),
+    serial: Vec::new(),
+    params: Vec::new(),
+    timeout: None,
+    known_failure: None,
+};
+
+/// A failure that is known.
+#[derive(Clone, Debug)]
+pub struct KnownFailure {
+    /// Why the test fails.
+    pub reason: String,
+    /// Where that is declared.
+    pub declared: Place,
+}
+
+/// Where a declaration stands.
+#[derive(Clone, Copy, Debug)]
+pub enum Place {
+    /// In Rust code.
+    Code(&'static Location<'static>),
+    /// In this line of a script.
+    Line(usize),
 }
 
 /// The words a declaration is written in: on a [`Suite`](super::Suite), on a
@@ -176,8 +214,10 @@ pub trait Declare {
 
     /// Declares that the test fails today, and why: it passes while it fails and fails once it
     /// passes.
+    #[track_caller]
     fn known_failure(&mut self, reason: &str) -> &mut Self {
-        self.declaration_mut().known_failure = Some(reason.to_owned());
+        let declared = Place::Code(Location::caller());
+        self.declaration_mut().known_failure = Some(KnownFailure { reason: reason.to_owned(), declared });
         self
     }
 }

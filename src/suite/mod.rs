@@ -7,7 +7,7 @@ mod requirement;
 mod verdict;
 
 pub(crate) use check::{mistakes, similar_word};
-pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, PROTOCOLS};
+pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place};
 pub use fixture::Fixture;
 pub use requirement::Requirement;
 pub use verdict::verdict;
@@ -21,7 +21,7 @@ use crate::test::Test;
 pub type Body = Arc<dyn Fn(&mut Test) -> TestResult + Send + Sync>;
 
 /// A case file's declarations and tests, filled by its `pub fn suite(s: &mut Suite)`.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Suite {
     declaration: Declaration,
     /// Names and declarations of its fixtures.
@@ -32,7 +32,8 @@ pub struct Suite {
 impl Suite {
     /// An empty suite.
     pub fn new() -> Self {
-        Self::default()
+        // Every script has one test, and there may be thousands of scripts.
+        Self { declaration: Declaration::default(), fixtures: Vec::new(), tests: Vec::with_capacity(1) }
     }
 
     /// Adds a test. What is declared on the returned value holds for this test alone, on top of
@@ -57,7 +58,7 @@ impl Suite {
             prefix: prefix.len(),
             fixture,
             body,
-            declaration: Declaration::default(),
+            declaration: None,
         });
         let last = self.tests.len() - 1;
         &mut self.tests[last]
@@ -72,12 +73,18 @@ impl Suite {
     /// one, and the test itself.
     pub fn declarations<'s>(&'s self, test: &'s TestDecl) -> Vec<&'s Declaration> {
         let fixture = test.fixture.map(|index| &self.fixtures[index].1);
-        [Some(&self.declaration), fixture, Some(&test.declaration)].into_iter().flatten().collect()
+        [Some(&self.declaration), fixture, Some(test.declaration())].into_iter().flatten().collect()
     }
 
     /// Its tests, in the order they were added.
     pub fn tests(&self) -> &[TestDecl] {
         &self.tests
+    }
+}
+
+impl Default for Suite {
+    fn default() -> Self {
+        Self::new()
     }
 }
 
@@ -95,7 +102,8 @@ pub struct TestDecl {
     /// Which fixture of the suite it is on.
     fixture: Option<usize>,
     body: Body,
-    declaration: Declaration,
+    /// Nothing, for most tests.
+    declaration: Option<Box<Declaration>>,
 }
 
 impl TestDecl {
@@ -121,13 +129,13 @@ impl TestDecl {
 
     /// What it declares itself, besides its suite and its fixture.
     pub fn declaration(&self) -> &Declaration {
-        &self.declaration
+        self.declaration.as_deref().unwrap_or(&declaration::NONE)
     }
 }
 
 impl Declare for TestDecl {
     fn declaration_mut(&mut self) -> &mut Declaration {
-        &mut self.declaration
+        self.declaration.get_or_insert_default()
     }
 }
 

@@ -4,6 +4,7 @@ use serde_json::json;
 
 use super::Vm;
 use crate::error::{Error, Result};
+use crate::filter::Filter;
 
 impl Vm {
     /// Turns on migration events and logs that (`iotests.py: VM.enable_migration_events`); `name`
@@ -12,11 +13,20 @@ impl Vm {
     /// # Errors
     /// Those of [`Vm::qmp`].
     pub fn enable_migration_events(&mut self, name: &str) -> Result<()> {
+        self.enable_migration_events_with(name, &[])
+    }
+
+    /// As [`enable_migration_events`](Self::enable_migration_events); what is logged goes through
+    /// `filters`.
+    ///
+    /// # Errors
+    /// Those of [`Vm::qmp`].
+    pub fn enable_migration_events_with(&mut self, name: &str, filters: &[Filter]) -> Result<()> {
         let test = self.test();
-        test.log(format!("Enabling migration QMP events on {name}..."));
+        test.log_with(format!("Enabling migration QMP events on {name}..."), filters);
         let capabilities = json!({ "capabilities": [{ "capability": "events", "state": true }] });
         let reply = self.qmp("migrate-set-capabilities", capabilities)?;
-        test.log_with(reply, &[]);
+        test.log_with(reply, filters);
         Ok(())
     }
 
@@ -26,9 +36,20 @@ impl Vm {
     /// # Errors
     /// [`Error::Timeout`] when an event or the run state does not come in time.
     pub fn wait_migration(&mut self, runstate: &str) -> Result<bool> {
+        let filters = [self.test().filter_testfiles()];
+        self.wait_migration_with(runstate, &filters)
+    }
+
+    /// As [`wait_migration`](Self::wait_migration); the events, their times hidden, go through
+    /// `filters`.
+    ///
+    /// # Errors
+    /// As [`wait_migration`](Self::wait_migration).
+    pub fn wait_migration_with(&mut self, runstate: &str, filters: &[Filter]) -> Result<bool> {
+        let filters = [&[Filter::qmp_event()], filters].concat();
         loop {
             let event = self.event_wait("MIGRATION")?;
-            self.log_event(&event);
+            self.test().log_with(event.clone(), &filters);
             match event["data"]["status"].as_str() {
                 Some("completed") => break,
                 Some("failed") => return Ok(false),

@@ -93,3 +93,13 @@ fn a_path_cannot_lead_out_of_the_cases() {
     let ran = project.run(&["--exact", "../outside::raw"]);
     assert_eq!(ran.results(), Vec::<String>::new());
 }
+
+#[test]
+fn a_known_failure_that_passes_tells_which_line_to_remove() {
+    let text = "# It works.\nknown-failure: a bug that was known\n\nquiet qemu-img --version\n";
+    let project = project(&[("topic/mended.case", text)]);
+    let ran = project.run(&["topic/mended"]);
+    let told = "passed, though it is declared to fail: a bug that was known\n\
+                what to do: remove `known-failure:` from cases/topic/mended.case:2\n";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+}

@@ -17,8 +17,9 @@ fn every_script_case_is_sound() {
     let found = script::discover(&project("cases")).unwrap();
     assert!(found.len() >= 40, "{} script cases", found.len());
     for case in found {
-        let text = fs::read_to_string(&case.file).unwrap();
-        if let Err(errors) = script::suite_from_file(&case.file, &text) {
+        let file = project("cases").join(&case.file);
+        let text = fs::read_to_string(&file).unwrap();
+        if let Err(errors) = script::suite_from_file(&file, &text) {
             let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
             panic!("{}", told.join("\n"));
         }

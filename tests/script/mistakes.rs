@@ -89,6 +89,12 @@ fn headers() {
     only("files: a\nsockets: a", "2:10: a is a file already");
     only("vms: a a", "1:8: VM a is declared twice");
     only("formats: qcow2,qed", "1:10: expected blanks between the words, not commas");
+    only("platforms: linx", "1:12: unknown operating system \"linx\": did you mean \"linux\"?");
+    only("unsupported-platforms: dos", "1:24: unknown operating system \"dos\": known are linux, darwin");
+    only("requires: format=qcow3", "1:18: unknown format \"qcow3\": did you mean \"qcow2\"?");
+    assert!(
+        script::parse("platforms: freebsd13 win\nrequires: format=throttle format=of-the-future").is_ok()
+    );
     only("protocols: fiel", "1:12: unknown protocol \"fiel\": did you mean \"file\"?");
     only("cache-modes: writebak", "1:14: unknown cache mode \"writebak\": did you mean \"writeback\"?");
     only("aio-modes: thread", "1:12: unknown AIO mode \"thread\": did you mean \"threads\"?");
@@ -131,6 +137,7 @@ fn commands_and_their_arguments() {
     only("compare a", "1:1: compare lacks an argument: expected `compare FILE FILE");
     only("compare a b c", "1:13: one argument too many: expected `compare FILE FILE");
     only("check a fromat=raw", "1:9: unknown option \"fromat\": did you mean \"format\"?");
+    only("check a format=", "1:9: format lacks its value: expected something after the =");
     only("check a format=raw format=raw", "1:20: format is given twice");
     only("vm launch\njob j auto-dismiss=yes", "2:7: expected auto-dismiss=on|off");
     only("vm launch\njob j cancel", "2:7: a job that finalizes itself is never cancelled here");
@@ -167,6 +174,7 @@ fn names_are_known_where_they_are_used() {
     only("let", "1:1: expected `let NAME");
     only("let 1 = check a", "1:5: expected `let NAME");
     only("let x = check a : $IMGFMT", "1:19: expected a path");
+    only("let x = check a :", "1:17: expected a path, as in return[0]/inserted/file, after this colon");
     only("quiet let x = check a", "1:1: `let` logs nothing and must succeed");
     only("qmp query-block", "1:1: the VM was not started: expected `vm launch` before it");
     only(
@@ -190,11 +198,25 @@ fn assertions() {
     only("a =", "2:10: expected one of == != < <= > >=, and one value after it");
     only("a = 1", "2:10: expected one of == !=");
     only("a == 1 2", "2:15: one argument too many");
-    only("a[x]/b", "2:8: \"x\" after \"a\" is no index, which must be an integer,: expected a path");
+    only("a[x]/b", "2:8: \"x\" after \"a\" is no index: expected an integer, as in return[0]/inserted/file");
 }
 
 #[test]
 fn a_line_with_a_mistake_is_not_the_cause_of_others() {
     only("let size = qemu-imgg info x\nlog $size\nassert a", "1:12: unknown command \"qemu-imgg\"");
     only("vm lunch\nqmp query-block", "1:4: unknown command of vm \"lunch\"");
+    only("let size = qemu-img info 'x\nlog $size", "1:26: this quote is not closed on its line");
+}
+
+#[test]
+fn a_mistake_in_a_line_does_not_hide_those_before_it() {
+    assert_eq!(said("log $x 'y")[..].len(), 2);
+    assert!(said("log $x 'y")[0].starts_with("1:5: unknown variable \"$x\""));
+}
+
+#[test]
+fn each_known_word_is_told_once() {
+    let said = said("quux x");
+    let known = said[0].split("known are ").nth(1).unwrap();
+    assert_eq!(known.split(", ").filter(|word| *word == "vm").count(), 1, "{known}");
 }

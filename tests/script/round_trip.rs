@@ -34,7 +34,7 @@ fn check_round_trip(text: &str) -> Result<(), TestCaseError> {
 #[test]
 fn every_script_case_survives_printing() {
     for case in script::discover(&project("cases")).unwrap() {
-        let text = fs::read_to_string(&case.file).unwrap();
+        let text = fs::read_to_string(project("cases").join(&case.file)).unwrap();
         assert!(script::parse(&text).is_ok(), "{}", case.path);
         check_round_trip(&text).unwrap();
     }

@@ -270,3 +270,35 @@ fn a_skeleton_is_a_case_that_passes() {
     let found = script::discover(dir.path()).unwrap();
     assert_eq!(found.iter().map(|found| found.path.as_str()).collect::<Vec<_>>(), ["topic/deep/name"]);
 }
+
+#[test]
+fn a_machine_moves_by_a_file_whose_descriptor_is_passed() {
+    let log = logged(
+        "\
+files: state
+vms: source target
+vm@source launch
+quiet migrate@source \"exec:cat > $state\"
+vm@source shutdown
+vm@target incoming defer
+vm@target launch
+vm@target send-file $state
+quiet qmp@target getfd fdname=state
+quiet qmp@target migrate-incoming uri=fd:state
+quiet event@target RESUME
+quiet qmp@target query-status
+assert return/status == running
+",
+    );
+    assert_eq!(log, "");
+}
+
+#[test]
+fn filters_of_the_header_hold_for_migration_too() {
+    let log = logged(
+        "filters: imgfmt\nvms: qcow2\nvm@qcow2 launch\nmigrate@qcow2 'exec:cat > /dev/null'\nvm@qcow2 shutdown\n",
+    );
+    assert!(log.starts_with("Enabling migration QMP events on IMGFMT...\n{\"return\": {}}\n"), "{log}");
+    assert!(log.contains("\"status\": \"completed\""), "{log}");
+    assert!(!log.contains("qcow2"), "{log}");
+}

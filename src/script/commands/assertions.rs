@@ -64,11 +64,9 @@ fn look(args: &[Word]) -> std::result::Result<(), Problem> {
     {
         let bad = path.split('/').filter_map(|step| dictpath(&json!({}), step).err());
         for error in bad {
-            if matches!(error.problem, PathProblem::BadIndex(..)) {
-                return at(
-                    word,
-                    format!("{}: expected a path, as in return[0]/inserted/file", error.problem),
-                );
+            if let PathProblem::BadIndex(name, index) = error.problem {
+                let expected = "expected an integer, as in return[0]/inserted/file";
+                return at(word, format!("{index:?} after {name:?} is no index: {expected}"));
             }
         }
     }

@@ -34,6 +34,20 @@ pub(super) const MARKERS: Command = Command {
     ..Command::BASE
 };
 
+pub(super) const REMOTE: Command = Command {
+    name: "remote",
+    usage: "FILE",
+    about: "logs the name by which the tested protocol reaches a file of this machine, for `let`; over `file` that is its \
+            path, and besides there is `ssh`",
+    yields: true,
+    run: |run, call| {
+        let name = run.test.remote_filename(call.text(0))?;
+        run.log(name.as_str(), &[]);
+        Ok(Done { text: Some(name), ..Done::default() })
+    },
+    ..Command::BASE
+};
+
 const EXPECTED: &str = "expected a size, as in 4096, 64k or 1M";
 
 fn size(text: &str) -> Option<u64> {

@@ -82,16 +82,17 @@ fn migrate(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let target = call.named("to", run)?;
     let source = call.instance;
     let called = |name: &str| if name.is_empty() { "VM".to_owned() } else { name.to_owned() };
-    run.vm(source).enable_migration_events(&called(source))?;
+    let filters = run.filters(&[]);
+    run.vm(source).enable_migration_events_with(&called(source), &filters)?;
     if let Some(target) = &target {
-        run.vm(target).enable_migration_events(&called(target))?;
+        run.vm(target).enable_migration_events_with(&called(target), &filters)?;
     }
     let mut done = qmp(run, source, "migrate", json!({ "uri": call.text(0) }))?;
     if done.failed.is_some() {
         return Ok(done);
     }
-    let arrived = run.vm(source).wait_migration("postmigrate")?
-        && target.map_or(Ok(true), |target| run.vm(&target).wait_migration("running"))?;
+    let arrived = run.vm(source).wait_migration_with("postmigrate", &filters)?
+        && target.map_or(Ok(true), |target| run.vm(&target).wait_migration_with("running", &filters))?;
     if !arrived {
         done.failed = Some(Error::assertion(format!("the migration to {} failed", call.text(0))));
     }

@@ -111,6 +111,7 @@ pub static COMMANDS: &[Command] = &[
     qemu_io::CLOSE,
     image::SAMPLE,
     image::MARKERS,
+    image::REMOTE,
     nbd::QEMU_NBD,
     nbd::LIST,
     nbd::START,
@@ -128,6 +129,7 @@ pub static COMMANDS: &[Command] = &[
     vm::INCOMING,
     vm::ARG,
     vm::LAUNCH,
+    vm::SEND_FILE,
     vm::SHUTDOWN,
     vm::WAIT,
     vm::KILL,
@@ -299,13 +301,18 @@ pub(super) fn find<'a>(first: &Word, rest: &'a [Word]) -> std::result::Result<Fo
     if let Some((_, why)) = REFUSED.iter().find(|(word, _)| *word == name) {
         return Err(wrong(first, format!("{name}: {why}")));
     }
-    let mut candidates = COMMANDS.iter().filter(|command| command.words().0 == name).peekable();
+    // Without a look for the blank of each name, for this is done for every line.
+    let begins = |command: &&Command| matches!(command.name.strip_prefix(name), Some(rest) if rest.is_empty() || rest.starts_with(' '));
+    let mut candidates = COMMANDS.iter().filter(begins).peekable();
     let Some(only) = candidates.peek().copied() else {
-        let names = COMMANDS.iter().map(|command| command.words().0);
-        let mut known: Vec<_> = names.clone().collect();
-        known.dedup();
+        let mut known = Vec::new();
+        for (name, _) in COMMANDS.iter().map(Command::words) {
+            if !known.contains(&name) {
+                known.push(name);
+            }
+        }
         let expected = format!("known are {}", known.join(", "));
-        return Err(Problem::unknown(first.at, "command", name, names, &expected));
+        return Err(Problem::unknown(first.at, "command", name, known, &expected));
     };
     let (command, args) = match only.words().1 {
         None => (only, rest),

@@ -89,6 +89,18 @@ pub(super) const LAUNCH: Command = Command {
     ..Command::BASE
 };
 
+pub(super) const SEND_FILE: Command = Command {
+    name: "vm send-file",
+    usage: "FILE",
+    about: "opens a file for reading and passes the descriptor, for the `add-fd` or `getfd` that follows",
+    on: USES,
+    run: |run, call| {
+        run.vm(call.instance).send_file(call.text(0))?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
 pub(super) const SHUTDOWN: Command = Command {
     name: "vm shutdown",
     about: "tells it to quit and waits for its end",
