@@ -53,7 +53,7 @@ impl Args {
     /// Whether trials that will be skipped carry libtest's ignored mark. In a plain run they do
     /// not: libtest-mimic prints a reason only for what is skipped while it runs.
     pub(crate) fn marks_ignored(&self) -> bool {
-        self.libtest.list || self.libtest.ignored || self.libtest.include_ignored
+        self.libtest.ignored || self.libtest.include_ignored
     }
 
     /// Whether more than one trial runs at a time.

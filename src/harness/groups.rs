@@ -1,5 +1,6 @@
 //! Groups: what there is to select by.
 
+use std::cell::LazyCell;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -28,14 +29,15 @@ pub(super) fn listing(suites: &[Loaded]) -> String {
 
 /// Groups that are asked for and that nothing is in.
 pub(super) fn unknown(filter: &GroupFilter, suites: &[Loaded]) -> Vec<Error> {
-    let known: BTreeSet<&str> = suites.iter().flat_map(of).collect();
+    // There may be thousands of suites, and nothing to look for.
+    let known = LazyCell::new(|| suites.iter().flat_map(of).collect::<BTreeSet<&str>>());
     let asked = filter.include.iter().chain(&filter.exclude);
     asked
         .filter(|name| !known.contains(name.as_str()))
         .map(|name| Error::Variable {
             name: "IOTESTS_GROUPS".to_owned(),
             value: name.clone(),
-            expected: match similar_word(name, &known) {
+            expected: match similar_word(name, &*known) {
                 Some(hint) => format!("a group that some case is in; {hint}"),
                 None => format!("some of {}", known.iter().copied().collect::<Vec<_>>().join(", ")),
             },

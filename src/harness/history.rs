@@ -47,7 +47,7 @@ impl History {
     /// Puts first what takes longest, so that it does not run on when all else is done. What is not
     /// known may take long; among equals the order stays.
     pub(super) fn longest_first<T>(&self, trials: &mut [T], name: impl Fn(&T) -> &str) {
-        trials.sort_by_key(|trial| std::cmp::Reverse(self.duration(name(trial))));
+        trials.sort_by_cached_key(|trial| std::cmp::Reverse(self.duration(name(trial))));
     }
 
     /// Whether a trial failed the last time it ran.

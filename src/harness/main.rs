@@ -6,7 +6,7 @@ use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use libtest_mimic::{ColorSetting, Trial};
+use libtest_mimic::ColorSetting;
 
 use super::args::Args;
 use super::discovery::{self, Loaded};
@@ -109,10 +109,9 @@ pub(crate) fn conclude(
         plans.retain(|plan| history.failed(&plan.name));
     }
     if args.libtest.list {
-        let listed = |plan: Plan| Trial::test(plan.name, || Ok(())).with_ignored_flag(plan.skip.is_some());
-        let mut trials = plans.into_iter().map(listed).collect();
-        args.keep_matching(&mut trials);
-        return Ok(printing::libtest(&args.libtest, trials).unwrap_or_else(|error| failed(&error)));
+        plans.retain(|plan| args.select(&plan.name) && (!args.libtest.ignored || plan.skip.is_some()));
+        let names = plans.iter().map(|plan| plan.name.as_str());
+        return Ok(printing::list(&args.libtest, names));
     }
     if args.is_parallel() {
         history.longest_first(&mut plans, |plan| &plan.name);

@@ -136,7 +136,7 @@ fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
     let mut named = all().filter(|name| *name != "generic").peekable();
     let generic = all().any(|name| name == "generic");
     let excluding = declared.iter().any(|one| !one.unsupported_formats.is_empty());
-    let mut all: Vec<String> = if named.peek().is_none() && !generic && !excluding {
+    let mut all = if named.peek().is_none() && !generic && !excluding {
         // The format does not matter to it: the seed's default.
         vec!["raw".to_owned()]
     } else {
@@ -148,9 +148,13 @@ fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
             |list: &[String]| list.is_empty() || list.iter().any(|one| one == "generic" || one == name);
         declared.iter().all(|one| supports(&one.formats) && !one.unsupported_formats.contains(name))
     });
-    let mut seen = std::collections::BTreeSet::new();
-    all.retain(|name| seen.insert(name.clone()));
-    all
+    let mut unique = Vec::with_capacity(all.len());
+    for name in all {
+        if !unique.contains(&name) {
+            unique.push(name);
+        }
+    }
+    unique
 }
 
 /// The protocols that IMGPROTO names, supported or not; without it, those that are declared, where

@@ -1,6 +1,7 @@
 //! Printing to whoever may have stopped reading: a closed pipe or a full disk ends no run.
 
 use std::fmt::Display;
+use std::fs;
 use std::io::{self, Write as _};
 use std::process::ExitCode;
 
@@ -26,7 +27,19 @@ pub(crate) fn print(text: &str) -> ExitCode {
     }
 }
 
-/// Has libtest-mimic run or list `trials`. It panics where it cannot write; whether trials were run
+/// Lists trials as libtest-mimic does, which writes each line by itself: there may be thousands.
+pub(super) fn list<'n>(args: &Arguments, names: impl Iterator<Item = &'n str>) -> ExitCode {
+    let text: String = names.flat_map(|name| [name, ": test\n"]).collect();
+    match &args.logfile {
+        None => print(&text),
+        Some(path) => match fs::write(path, text) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => failed(&Error::io(format!("write the log file {path}"))(error)),
+        },
+    }
+}
+
+/// Has libtest-mimic run `trials`. It panics where it cannot write; whether trials were run
 /// nevertheless depends on the number of threads.
 ///
 /// # Errors

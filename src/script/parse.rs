@@ -1,5 +1,7 @@
 //! From the text of a script to its lines. Every mistake of a file is found at once.
 
+use std::borrow::Cow;
+
 use super::commands::{self, Found};
 use super::conditions::Condition;
 use super::header::{Header, Key};
@@ -17,7 +19,8 @@ const SHELL: [&str; 9] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<"];
 /// # Errors
 /// All of its mistakes, in their order.
 pub fn parse(text: &str) -> Result<Script, Vec<Problem>> {
-    let text = text.strip_prefix('\u{feff}').unwrap_or(text).replace("\r\n", "\n");
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let text = if text.contains('\r') { Cow::Owned(text.replace("\r\n", "\n")) } else { Cow::Borrowed(text) };
     let mut parser = Parser {
         cursor: Cursor::new(&text),
         script: Script { lines: Vec::new(), header: Header::default() },

@@ -75,8 +75,14 @@ impl fmt::Display for Origin {
     }
 }
 
+/// Whether every script has a variable of this name.
+fn is_everywhere(name: &str) -> bool {
+    VARIABLES.iter().any(|variable| variable.name == name)
+}
+
 /// Borrows all names: it is made anew for every file, when all of them are listed.
 struct Scope<'s> {
+    /// What the script itself declares.
     known: BTreeMap<&'s str, Origin>,
     used: BTreeSet<Cow<'s, str>>,
     problems: Vec<Problem>,
@@ -84,14 +90,15 @@ struct Scope<'s> {
 
 impl<'s> Scope<'s> {
     fn add(&mut self, name: &'s str, origin: Origin, at: Pos) {
-        if let Some(before) = self.known.insert(name, origin) {
+        let before =
+            if is_everywhere(name) { Some(Origin::Everywhere) } else { self.known.insert(name, origin) };
+        if let Some(before) = before {
             let message = format!("{name} is {before} already: expected another name");
             self.problems.push(Problem::new(at, name.len(), message));
         }
     }
 
     fn declare(&mut self, script: &'s Script) {
-        self.known.extend(VARIABLES.iter().map(|variable| (variable.name, Origin::Everywhere)));
         let mut vms = BTreeSet::new();
         for line in &script.lines {
             let Line::Header(entry) = line else { continue };
@@ -119,7 +126,7 @@ impl<'s> Scope<'s> {
     /// come captures.
     fn look_up(&mut self, words: &'s [Word], later: &BTreeMap<&str, usize>, captured: &[String]) {
         for (name, at) in words.iter().flat_map(Word::variables) {
-            if self.known.contains_key(&*name) {
+            if is_everywhere(&name) || self.known.contains_key(&*name) {
                 self.used.insert(name);
                 continue;
             }
@@ -128,7 +135,10 @@ impl<'s> Scope<'s> {
                     format!("${name} is captured only in line {line}: expected that line before this one");
                 self.problems.push(Problem::new(at, name.len() + 1, message));
             } else if !captured.iter().any(|one| *one == name) {
-                let known: Vec<_> = self.known.keys().map(|name| format!("${name}")).collect();
+                let everywhere = VARIABLES.iter().map(|variable| variable.name);
+                let mut known: Vec<_> =
+                    everywhere.chain(self.known.keys().copied()).map(|name| format!("${name}")).collect();
+                known.sort_unstable();
                 let expected = format!("declare it, as in `files: {name}`; known are {}", known.join(", "));
                 self.problems.push(Problem::unknown(at, "variable", &format!("${name}"), &known, &expected));
             }
