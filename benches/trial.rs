@@ -2,7 +2,8 @@
 //! run.
 //!
 //! The benchmark starts itself as a small project whose only case is empty. In one process, its trials
-//! are set beside those of a bare libtest-mimic; one per process, beside a start of `/bin/true`.
+//! are set beside those of a bare libtest-mimic; one per process, beside a start of `/bin/true`; a script,
+//! beside the program that it runs.
 
 mod support;
 
@@ -14,6 +15,7 @@ use iotests::harness::{Case, Project};
 use iotests::suite::{Declare, Suite};
 use libtest_mimic::{Arguments, Trial};
 use support::{compare, median, timed};
+use tempfile::TempDir;
 
 /// Names the directory of the project in the processes that play it, and how many tests it has.
 const PROJECT: &str = "BENCH_PROJECT";
@@ -57,6 +59,7 @@ fn main() -> ExitCode {
     std::fs::write(dir.path().join("cases/topic/empty.rs"), "").expect("a case file");
     in_one_process(dir.path());
     one_per_process(dir.path());
+    one_script();
     listing(dir.path());
     ExitCode::SUCCESS
 }
@@ -121,6 +124,31 @@ fn one_per_process(dir: &Path) {
     );
 }
 
+/// One script by its name, as somebody runs it who is writing it, among as many as a project has.
+fn one_script() {
+    let dir = scripts(60);
+    let qemu_img = std::env::var_os("QEMU_IMG_PROG").unwrap_or_else(|| "qemu-img".into());
+    compare(
+        "a run of one script case, beside its qemu-img alone",
+        51,
+        || wall(project(dir.path(), 1).arg("script_00007")),
+        || wall(Command::new(&qemu_img).arg("--version")),
+    );
+}
+
+/// A project of so many script cases, and the compiled one.
+fn scripts(count: usize) -> TempDir {
+    let dir = tempfile::tempdir().expect("a directory");
+    let cases = dir.path().join("cases");
+    std::fs::create_dir_all(cases.join("topic")).expect("a directory for cases");
+    std::fs::write(cases.join("topic/empty.rs"), "").expect("a case file");
+    for number in 0..count {
+        let text = "# Nothing much.\nformats: raw\n\nquiet qemu-img --version\n";
+        std::fs::write(cases.join(format!("script_{number:05}.case")), text).expect("a case file");
+    }
+    dir
+}
+
 fn listing(dir: &Path) {
     let list = ["--list", "--format", "terse"];
     compare(
@@ -129,15 +157,7 @@ fn listing(dir: &Path) {
         || wall(project(dir, LISTED).args(list)),
         || wall(bare(LISTED).args(list)),
     );
-    let scripts = tempfile::tempdir().expect("a directory");
-    let cases = scripts.path().join("cases");
-    std::fs::create_dir_all(&cases).expect("a directory for cases");
-    for number in 0..LISTED {
-        let text = "# Nothing much.\nformats: raw\n\nqemu-img --version\n";
-        std::fs::write(cases.join(format!("script_{number:05}.case")), text).expect("a case file");
-    }
-    std::fs::create_dir_all(cases.join("topic")).expect("a directory for cases");
-    std::fs::write(cases.join("topic/empty.rs"), "").expect("a case file");
+    let scripts = scripts(LISTED);
     compare(
         &format!("listing {LISTED} script cases, beside a bare libtest-mimic"),
         11,
