@@ -9,6 +9,7 @@ use std::sync::Arc;
 use libtest_mimic::ColorSetting;
 
 use super::args::Args;
+use super::bless::Blessing;
 use super::discovery::{self, Loaded};
 use super::history::History;
 use super::matrix::{self, Plan};
@@ -120,7 +121,8 @@ pub(crate) fn conclude(
         File::create(path).map_err(Error::io(format!("create the log file {path}")))?;
     }
     let color = colored(args, &env);
-    let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
+    let blessing = Blessing::new(&base, args.nextest_run(&env));
+    let run = Arc::new(Run::new(project, Arc::new(env), &base, blessing, color)?);
     signals::watch(&run)?;
     let start = std::time::Instant::now();
     let mut code = run::all(&run, plans, args);
