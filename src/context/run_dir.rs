@@ -153,22 +153,18 @@ mod tests {
             fs::create_dir(dir).expect("create");
         }
         File::create(left[1].join(LOCK)).expect("create");
-        let run = |is_alone| {
-            let run = RunDir::create(base.path(), base.path()).expect("a run");
-            // Its sockets are beside its scratch files here.
-            let beside = fs::read_dir(base.path()).expect("list").count() - 2;
-            assert_eq!(beside == 0, is_alone, "{beside}");
-        };
-        run(false);
+        let sockets = tempfile::tempdir().expect("temporary directory");
+        let is_alone = || RunDir::create(base.path(), sockets.path()).expect("a run").is_alone();
+        assert!(!is_alone());
         let old = SystemTime::now() - 2 * NEW_LIMIT;
         for dir in &left {
             File::open(dir).expect("open").set_modified(old).expect("set the time");
         }
         let lock = File::open(left[1].join(LOCK)).expect("open");
         let held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).expect("lock");
-        run(false);
+        assert!(!is_alone());
         assert!(!left[0].exists() && left[1].exists());
         drop(held);
-        run(true);
+        assert!(is_alone());
     }
 }
