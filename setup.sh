@@ -139,8 +139,21 @@ arm_for_both() { if [ "$arch" = aarch64 ]; then echo arm; else echo "$family"; f
 become_root() {
     if [ "$manager" = brew ] || [ "$(id -u)" = 0 ]; then return; fi # brew refuses to run as root
     have sudo || die "missing here: $wanted. Installing needs root, and there is no sudo. As root, run:
-  sh $here/setup.sh"
+  sh $here/setup.sh
+or install with $manager: $(packages)"
     sudo=sudo
+}
+
+# Prints the packages with what is missing, in one line.
+packages() {
+    if [ "$manager" = apt-get ]; then
+        choose_emulator_package
+        qemu="$emulator qemu-utils"
+    fi
+    set --
+    have cc || set -- "$linker"
+    matching_qemu || set -- "$@" "$qemu" ${qtest:+"$qtest"}
+    echo "$*"
 }
 
 # Runs a command out of sight; when it fails, shows the end of what it said.
@@ -270,13 +283,16 @@ choose_emulator_package() {
     aarch64) emulator="qemu-system-arm" ;;
     *) emulator="qemu-system-$family" ;;
     esac
-    # Some releases keep the rarer machines in one package.
-    [ -n "$(offers "$emulator")$(installed_version "$emulator")" ] || emulator="qemu-system-misc"
+    # Some releases keep the rarer machines in one package. Lists that have neither are empty, or those of others.
+    if [ -z "$(offers "$emulator")$(installed_version "$emulator")" ] && [ -n "$(offers qemu-system-misc)" ]; then
+        emulator="qemu-system-misc"
+    fi
 }
 
 install_qemu_with_apt() {
     remedy="Bring both to one of the versions on offer (apt-cache madison $emulator qemu-utils); as root:
   apt-get install $emulator=VERSION qemu-utils=VERSION"
+    [ -n "$(offers "$emulator")" ] || remedy="apt's lists have no $emulator: correct the sources in /etc/apt, as root run 'apt-get update',"
     at_hand="$(installed_version qemu-utils) $(installed_version "$emulator")"
     # What is installed sets the version, if a source still has it. A suite that is not the default one has to be
     # named, or the packages these two depend on come from another.

@@ -4,7 +4,7 @@ pub use serde_json::{Value, json};
 pub use std::time::Duration;
 
 pub use crate::context::ScratchFile;
-pub use crate::env::Version;
+pub use crate::env::{ToolKind, Version};
 pub use crate::error::{Error, Result, TestResult, Unchecked};
 pub use crate::filter::Filter;
 pub use crate::process::{Output, Status};

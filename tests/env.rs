@@ -306,8 +306,8 @@ fn a_missing_binary_says_where_it_was_looked_for_and_what_to_do() {
         complaint(&[("PATH", &path)], ToolKind::QemuImg),
         format!(
             "no qemu-img: QEMU_IMG_PROG is not set, and there is no qemu-img on PATH ({path})\n\
-             what to do: run `sh setup.sh`, or install the package qemu-utils (Debian, Ubuntu) or qemu-img (Fedora, \
-             openSUSE, Arch, Alpine), or set QEMU_IMG_PROG to a qemu-img that works"
+             what to do: run `sh setup.sh`, or install the package qemu-utils (Debian, Ubuntu), qemu-tools (openSUSE) or \
+             qemu-img (Fedora, Arch, Alpine), or set QEMU_IMG_PROG to a qemu-img that works"
         )
     );
     let first_line = |text: String| text.lines().next().unwrap().to_owned();

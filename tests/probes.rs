@@ -239,6 +239,23 @@ fn a_refusal_to_make_a_luks_image_gives_the_reason_alone_and_is_asked_again() {
 }
 
 #[test]
+fn a_qemu_img_without_luks_is_asked_once() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!(
+        "echo >>{}/starts\nexec {} \"${{@/#luks/luxury}}\"",
+        dir.path().display(),
+        real(ToolKind::QemuImg).display()
+    );
+    let program = script(&dir, "qemu-img", &text);
+    let env = || env(&[("QEMU_IMG_PROG", &program)]).with_cache_dir(dir.path().join("cache"));
+    for _ in 0..2 {
+        let reason = env().caps().luks().unwrap().missing().unwrap().to_owned();
+        assert!(reason.contains("Unknown file format 'luxury'"), "{reason}");
+    }
+    assert_eq!(std::fs::read_to_string(dir.path().join("starts")).unwrap().lines().count(), 1);
+}
+
+#[test]
 fn trouble_with_a_zstd_image_that_is_not_zstds_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let spoil =
@@ -423,8 +440,8 @@ fn a_broken_image_tool_is_one_error() {
         error,
         format!(
             "{program} is not a working qemu-img: `{program} --help` ended with exit status 127 and printed:\n    \
-             cannot load libfoo\nwhat to do: run `sh setup.sh`, or install the package qemu-utils (Debian, Ubuntu) or \
-             qemu-img (Fedora, openSUSE, Arch, Alpine), or set QEMU_IMG_PROG to a qemu-img that works"
+             cannot load libfoo\nwhat to do: run `sh setup.sh`, or install the package qemu-utils (Debian, Ubuntu), qemu-tools (openSUSE) or \
+             qemu-img (Fedora, Arch, Alpine), or set QEMU_IMG_PROG to a qemu-img that works"
         )
     );
 }

@@ -117,14 +117,39 @@ fn requirements() {
         needs(Requirement::QmpCommand("blockdev-beam".to_owned())),
         "QMP command blockdev-beam missing in QEMU binary"
     );
+    for path in ["blockdev-add/arg-type/+qcow2/data-file", "device_add/$json-cli"] {
+        assert_eq!(needs(Requirement::Qapi(path.to_owned())), "");
+    }
+    assert_eq!(
+        needs(Requirement::Qapi("blockdev-add/arg-type/+qcow2/dog-file".to_owned())),
+        "blockdev-add/arg-type/+qcow2/dog-file missing in the QAPI schema of the QEMU binary"
+    );
     assert_eq!(needs(Requirement::Program("sh".to_owned())), "");
     assert_eq!(
         needs(Requirement::Program("no-such-program".to_owned())),
         "no-such-program not found on PATH"
     );
+    assert_eq!(needs(Requirement::Tool(ToolKind::QemuNbd)), "");
     let is_root = nix::unistd::getuid().is_root();
     assert_eq!(needs(Requirement::Root), if is_root { "" } else { "can only be run as root" });
     assert_eq!(needs(Requirement::NotRoot), if is_root { "cannot be run as root" } else { "" });
+}
+
+#[test]
+fn a_tool_may_be_on_path_or_named_by_its_variable() {
+    let qemu_nbd = env(&[]).tool(ToolKind::QemuNbd).unwrap().program.clone();
+    let declared = declared(|s| _ = s.requires(Requirement::Tool(ToolKind::QemuNbd)));
+    let image_tool = env(&[]).tool(ToolKind::QemuImg).unwrap().program.clone();
+    let judge = |variables: &[(&str, &std::path::Path)]| {
+        let tools = [("QEMU_IMG_PROG", image_tool.as_path())];
+        let variables = tools.iter().chain(variables).map(|(name, value)| ((*name).into(), (*value).into()));
+        let params = Params { imgfmt: "raw".to_owned(), imgproto: "file".to_owned(), param: None };
+        let env = TestEnv::from_vars(variables).unwrap();
+        verdict(&[&declared], &params, &env).unwrap().unwrap_or_default()
+    };
+    assert_eq!(judge(&[]), "qemu-nbd is neither on PATH nor named by QEMU_NBD_PROG");
+    assert_eq!(judge(&[("PATH", qemu_nbd.parent().unwrap())]), "");
+    assert_eq!(judge(&[("QEMU_NBD_PROG", &qemu_nbd)]), "");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use iotests::prelude::*;
 pub fn suite(s: &mut Suite) {
     s.formats(["qcow2"]).unsupported_imgopts(["compat"]).groups(["bitmap", "quick"]);
     s.test("kept_through_their_whole_life", life);
-    s.test("merged_bitmap_has_the_bits_of_both", merge);
+    s.test("merged_bitmap_has_the_bits_of_both", merge).requires(Requirement::Tool(ToolKind::QemuNbd));
     s.test("mistakes_are_refused", mistakes);
     s.test("old_images_have_none", old_images).unsupported_imgopts(["="]);
 }

@@ -117,7 +117,11 @@ impl Context {
     /// # Errors
     /// Every environment variable that is wrong, in one [`Error::Setup`]; [`Error::Io`].
     pub fn standalone(imgfmt: Option<&str>) -> Result<Self> {
-        let env = TestEnv::from_process().map_err(|errors| {
+        let env = TestEnv::from_process().and_then(|env| match env.make_dirs() {
+            problems if problems.is_empty() => Ok(env),
+            problems => Err(problems),
+        });
+        let env = env.map_err(|errors| {
             Error::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
         let temp = std::env::temp_dir();

@@ -1,9 +1,10 @@
 //! The directories of one run of the harness, and the sweeping of those whose run is dead.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Metadata};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
@@ -15,6 +16,8 @@ const PREFIX: &str = "iotests-run-";
 /// What a run's directory is called until it is locked.
 const NEW: &str = ".iotests-new-";
 const LOCK: &str = "lock";
+/// When one that is still called so was left behind for sure: it takes no time to lock it.
+const NEW_LIMIT: Duration = Duration::from_secs(600);
 
 /// Scratch and socket directories of one run. A lock file held for the life of the process tells a
 /// live run from a dead one, whose directories the next run removes.
@@ -36,7 +39,9 @@ impl RunDir {
     /// Makes the run's directories below `base` (scratch files) and `sock_base` (sockets, so a
     /// short path), after removing those of runs that are gone.
     pub fn create(base: &Path, sock_base: &Path) -> Result<Self> {
-        fs::create_dir_all(base).map_err(Error::io(format!("create {}", base.display())))?;
+        for dir in [base, sock_base] {
+            fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
+        }
         sweep(base);
         if sock_base != base {
             sweep(sock_base);
@@ -109,14 +114,22 @@ fn sweep(base: &Path) {
     let Ok(entries) = fs::read_dir(base) else { return };
     let me = nix::unistd::geteuid().as_raw();
     for entry in entries.flatten() {
-        if !entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        let name = entry.file_name();
+        let is_new = name.to_string_lossy().starts_with(NEW);
+        if !is_new && !name.to_string_lossy().starts_with(PREFIX) {
             continue;
         }
-        let own = entry.path().symlink_metadata().is_ok_and(|meta| meta.is_dir() && meta.uid() == me);
-        if own && is_abandoned(&entry.path()) {
+        let Ok(meta) = entry.path().symlink_metadata() else { continue };
+        let own = meta.is_dir() && meta.uid() == me;
+        if own && (!is_new || is_old(&meta)) && is_abandoned(&entry.path()) {
             let _ = fs::remove_dir_all(entry.path());
         }
     }
+}
+
+fn is_old(meta: &Metadata) -> bool {
+    let age = meta.modified().ok().and_then(|modified| modified.elapsed().ok());
+    age.is_some_and(|age| age > NEW_LIMIT)
 }
 
 fn is_abandoned(dir: &Path) -> bool {
@@ -124,5 +137,34 @@ fn is_abandoned(dir: &Path) -> bool {
         Ok(file) => Flock::lock(file, FlockArg::LockExclusiveNonblock).is_ok(),
         // A removal that was cut short may have taken the lock file first.
         Err(error) => error.kind() == std::io::ErrorKind::NotFound,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::SystemTime;
+
+    #[test]
+    fn a_directory_that_was_never_locked_is_swept_once_it_is_old() {
+        let base = tempfile::tempdir().expect("temporary directory");
+        let left = ["never", "locked"].map(|name| base.path().join(format!("{NEW}{name}")));
+        for dir in &left {
+            fs::create_dir(dir).expect("create");
+        }
+        File::create(left[1].join(LOCK)).expect("create");
+        let sockets = tempfile::tempdir().expect("temporary directory");
+        let is_alone = || RunDir::create(base.path(), sockets.path()).expect("a run").is_alone();
+        assert!(!is_alone());
+        let old = SystemTime::now() - 2 * NEW_LIMIT;
+        for dir in &left {
+            File::open(dir).expect("open").set_modified(old).expect("set the time");
+        }
+        let lock = File::open(left[1].join(LOCK)).expect("open");
+        let held = Flock::lock(lock, FlockArg::LockExclusiveNonblock).expect("lock");
+        assert!(!is_alone());
+        assert!(!left[0].exists() && left[1].exists());
+        drop(held);
+        assert!(is_alone());
     }
 }

@@ -131,6 +131,18 @@ impl Cache {
     }
 }
 
+impl Cache {
+    /// Forgets every answer. Best effort, as everything here.
+    pub(super) fn forget(&self) {
+        let entries = self.dir.iter().filter_map(|dir| std::fs::read_dir(dir).ok());
+        for entry in entries.flatten().flatten() {
+            if entry.path().extension().is_some_and(|extension| extension == "json") {
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
 fn load<T: DeserializeOwned>(file: &Path, identity: &Identity) -> Option<T> {
     let entry: Entry<T> = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
     (entry.identity == *identity).then_some(entry.answer)

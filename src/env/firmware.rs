@@ -63,6 +63,16 @@ fn fill(image: &mut [u8], words: &[u32]) {
     }
 }
 
+/// As [`image`]; that there is none is an error, which says what to do.
+pub(super) fn for_target(target: &str) -> Result<Vec<u8>> {
+    image(target).ok_or_else(|| {
+        Error::Setup(format!(
+            "there is no halting firmware for the target {target}, so no virtual machine can run\n\
+             what to do: set QEMU_PROG to an emulator for x86, Arm or RISC-V, or to one that has the qtest accelerator"
+        ))
+    })
+}
+
 impl TestEnv {
     /// Puts the firmware for the emulator's target into `dir`, once, and says where it is. Safe
     /// when several processes do it at the same time.
@@ -71,12 +81,7 @@ impl TestEnv {
     /// [`Error::Setup`] if there is none for this target, or the emulator cannot be asked.
     pub fn write_firmware(&self, dir: &Path) -> Result<PathBuf> {
         let target = &self.caps().emulator()?.target;
-        let image = image(target).ok_or_else(|| {
-            Error::Setup(format!(
-                "there is no halting firmware for the target {target}: use an emulator for x86, Arm or RISC-V, \
-                 or one that has the qtest accelerator"
-            ))
-        })?;
+        let image = for_target(target)?;
         let file = dir.join(format!("halt-{target}.bin"));
         if std::fs::read(&file).is_ok_and(|present| present == image) {
             return Ok(file);

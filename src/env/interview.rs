@@ -29,14 +29,15 @@ const LONGEST_LINE: usize = 64 << 20;
 /// A question: a QMP command and its arguments.
 pub(super) struct Question(pub(super) &'static str, pub(super) Value);
 
-/// Starts `program` and asks it everything; answers in the order of the questions. The error is a
+/// Starts `program` with these accelerators and asks it everything; answers in the order of the questions. The error is a
 /// clause that says what went wrong.
 pub(super) fn interview(
     program: &Path,
+    accelerators: &[&str],
     questions: &[Question],
     deadline: Deadline,
 ) -> Result<Vec<Value>, String> {
-    let mut talk = Conversation::start(program).map_err(|error| error.to_string())?;
+    let mut talk = Conversation::start(program, accelerators).map_err(|error| error.to_string())?;
     let text = transcript(questions);
     // If QEMU is gone already, the reader below finds out why.
     let _ = talk.monitor.write_all(text.as_bytes());
@@ -78,7 +79,7 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn start(program: &Path) -> OwnResult<Self> {
+    fn start(program: &Path, accelerators: &[&str]) -> OwnResult<Self> {
         let io = |what: &'static str| Error::io(what);
         let (ours, theirs) = UnixStream::pair().map_err(io("create a socket pair"))?;
         ours.set_nonblocking(true).map_err(io("set a socket non-blocking"))?;
@@ -88,7 +89,7 @@ impl Conversation {
         let monitor = format!("socket,id=probe,fd={}", theirs.as_raw_fd());
         let child = Cmd::new(program)
             .args(NO_MACHINE)
-            .args(ANY_ACCELERATOR)
+            .args(accelerators)
             .args(["-chardev", &monitor, "-mon", "chardev=probe,mode=control"])
             .inherit(theirs.into())
             .spawn(Stream::Null, Stream::To(stdout.into()), Stream::To(stderr.into()), &Registry::new())?;

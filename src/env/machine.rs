@@ -2,8 +2,13 @@
 
 use std::fs::OpenOptions;
 
-use super::{Accel, TestEnv, ToolKind};
+use serde_json::json;
+
+use super::interview::{Question, interview};
+use super::probe::LIMIT;
+use super::{Accel, TestEnv, ToolKind, firmware};
 use crate::error::{Error, Result};
+use crate::process::Deadline;
 
 /// The host's door to hardware virtualisation.
 const KVM: &str = "/dev/kvm";
@@ -44,6 +49,41 @@ impl TestEnv {
                     ToolKind::Qemu.advice()
                 ))
             }),
+        }
+    }
+
+    /// Checks that virtual machines can run here: an accelerator, and firmware where that executes code.
+    ///
+    /// # Errors
+    /// As [`accelerator`](Self::accelerator), and [`Error::Setup`] if there is no firmware.
+    pub fn vms_run(&self) -> Result<()> {
+        if self.accelerator()? != Accel::Qtest {
+            firmware::for_target(&self.caps().emulator()?.target)?;
+        }
+        Ok(())
+    }
+
+    /// Has QEMU use KVM, if it is to: that the device can be opened does not mean that it works.
+    ///
+    /// # Errors
+    /// As [`accelerator`](Self::accelerator), and [`Error::Setup`] with what QEMU says.
+    pub fn try_kvm(&self) -> Result<()> {
+        if self.accelerator()? != Accel::Kvm {
+            return Ok(());
+        }
+        let deadline = Deadline::after(self.timeout_scale().scale_plain(LIMIT));
+        let question = Question("query-status", json!({}));
+        let answers = interview(
+            &self.tool(ToolKind::Qemu)?.program,
+            &["-accel", Accel::Kvm.name()],
+            &[question],
+            deadline,
+        );
+        match answers {
+            Ok(_) => Ok(()),
+            Err(problem) => Err(Error::Setup(format!(
+                "kvm does not work here: {problem}\nwhat to do: set IOTESTS_ACCEL to another accelerator"
+            ))),
         }
     }
 

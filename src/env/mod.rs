@@ -6,10 +6,12 @@
 //! question at a time, and remembered on disk ([`Capabilities`]).
 
 mod cache;
+mod dirs;
 mod emulator;
 mod firmware;
 mod interview;
 mod machine;
+mod preflight;
 mod probe;
 mod reader;
 mod run_settings;

@@ -14,13 +14,17 @@ use super::cache::{Cache, Key};
 use super::interview::{ANY_ACCELERATOR, NO_MACHINE, Question, interview};
 use super::{Emulator, Schema, TestEnv, Tool, ToolKind, Version};
 use crate::error::{Error, Result};
-use crate::process::{Capture, Cmd, Deadline, Output, Registry};
+use crate::process::{Capture, Cmd, Deadline, Output, Registry, remove_at_end};
 
 /// How long a binary gets to say something about itself.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
 
 /// How long qemu-img gets to make an image. Key derivation takes seconds of processor time.
 const CREATE_LIMIT: Duration = Duration::from_secs(120);
+
+/// What qemu-img says when it was built without LUKS, or without what that needs: any of these.
+const LUKS_REFUSALS: [&str; 4] =
+    ["Unknown file format", "is not whitelisted", "Unsupported cipher", "Algorithm '"];
 
 /// Formats that a binary may use.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -110,17 +114,7 @@ impl<'e> Capabilities<'e> {
             ToolKind::QemuNbd => &self.probes.qemu_nbd,
             ToolKind::QemuStorageDaemon => &self.probes.storage_daemon,
         };
-        let version = self.know(
-            cell,
-            Probe::new(kind, kind.name()),
-            |_| true,
-            |tool, deadline| {
-                let output = run(tool, &["--version"], deadline)?;
-                Version::find_in(&output.stdout)
-                    .ok_or_else(|| format!("`{}` told no version{}", output.command, printed(&output)))
-            },
-        );
-        version.copied()
+        self.know(cell, Probe::new(kind, kind.name()), |_| true, ask_version).copied()
     }
 
     /// What the system emulator is and has.
@@ -130,7 +124,7 @@ impl<'e> Capabilities<'e> {
             Probe::new(ToolKind::Qemu, "qemu"),
             |_| true,
             |tool, deadline| {
-                let answers = interview(&tool.program, &Emulator::questions(), deadline)?;
+                let answers = interview(&tool.program, &ANY_ACCELERATOR, &Emulator::questions(), deadline)?;
                 Emulator::from_answers(answers)
                     .ok_or_else(|| "it does not describe itself as QEMU does".to_owned())
             },
@@ -165,7 +159,8 @@ impl<'e> Capabilities<'e> {
             Probe::new(ToolKind::Qemu, "qemu-schema"),
             |_| true,
             |tool, deadline| {
-                let answers = interview(&tool.program, &[Question("query-qmp-schema", json!({}))], deadline)?;
+                let question = Question("query-qmp-schema", json!({}));
+                let answers = interview(&tool.program, &ANY_ACCELERATOR, &[question], deadline)?;
                 let schema = answers.first().and_then(Schema::from_answer);
                 schema.ok_or_else(|| "its QAPI schema does not have the usual form".to_owned())
             },
@@ -202,11 +197,12 @@ impl<'e> Capabilities<'e> {
         let options = ["-f", "luks", "--object", &secret, "-o", "key-secret=keysec0", "-o", "iter-time=10"];
         // Timing the key derivation fails now and then where a processor's time is measured coarsely.
         let attempts = 3;
-        self.know_created(&self.probes.luks, probe, |tool, deadline| {
+        let is_for_good = |reason: &str| LUKS_REFUSALS.iter().any(|refusal| reason.contains(refusal));
+        self.know_created(&self.probes.luks, probe, is_for_good, |tool, deadline| {
             let mut support = Support::Works;
             for _ in 0..attempts {
                 support = self.try_create(tool, &options, "1G", deadline)?;
-                if support.works() {
+                if support.missing().is_none_or(is_for_good) {
                     break;
                 }
             }
@@ -218,15 +214,20 @@ impl<'e> Capabilities<'e> {
     /// (`iotests.py: supports_qcow2_zstd_compression`, of later versions).
     pub fn zstd(self) -> Result<&'e Support> {
         let probe = Probe::new(ToolKind::QemuImg, "qemu-img-zstd");
-        self.know_created(&self.probes.zstd, probe, |tool, deadline| {
-            match self.try_create(tool, &["-f", "qcow2", "-o", "compression_type=zstd"], "0", deadline)? {
-                // Anything but a refusal of the option is trouble of another kind.
-                Support::Missing(reason) if !reason.contains("zstd") => {
-                    Err(format!("it could not create a small qcow2 image: {reason}"))
+        self.know_created(
+            &self.probes.zstd,
+            probe,
+            |_| true,
+            |tool, deadline| {
+                match self.try_create(tool, &["-f", "qcow2", "-o", "compression_type=zstd"], "0", deadline)? {
+                    // Anything but a refusal of the option is trouble of another kind.
+                    Support::Missing(reason) if !reason.contains("zstd") => {
+                        Err(format!("it could not create a small qcow2 image: {reason}"))
+                    }
+                    support => Ok(support),
                 }
-                support => Ok(support),
-            }
-        })
+            },
+        )
     }
 
     fn image_tool(self) -> Result<&'e ImageTool> {
@@ -249,17 +250,18 @@ impl<'e> Capabilities<'e> {
         )
     }
 
-    /// As [`know`](Self::know), for answers that come from making an image: a refusal is not kept
-    /// on disk, for its cause may be the disk rather than the binary.
+    /// As [`know`](Self::know), for answers that come from making an image: a refusal is kept on disk
+    /// if its reason tells that it is for good, for its cause may be the disk rather than the binary.
     fn know_created(
         self,
         cell: &'e Known<Support>,
         mut probe: Probe<'_>,
+        is_for_good: impl Fn(&str) -> bool,
         ask: impl FnOnce(&Tool, Deadline) -> std::result::Result<Support, String>,
     ) -> Result<&'e Support> {
         probe.arguments.extend_from_slice(&self.env.tool(probe.kind)?.options);
         probe.limit = CREATE_LIMIT;
-        self.know(cell, probe, Support::works, ask)
+        self.know(cell, probe, |support: &Support| support.missing().is_none_or(is_for_good), ask)
     }
 
     /// What is in `cell`, or else on disk, or else what asking brings.
@@ -306,8 +308,15 @@ impl<'e> Capabilities<'e> {
         deadline: Deadline,
     ) -> std::result::Result<Support, String> {
         let dir = tempfile::Builder::new().prefix("iotests-probe-").tempdir_in(self.env.tmp_dir()).map_err(
-            |error| format!("it was given no scratch directory in {}: {error}", self.env.tmp_dir().display()),
+            |error| {
+                format!(
+                    "it was given no scratch directory in TMPDIR, {}: {error}",
+                    self.env.tmp_dir().display()
+                )
+            },
         )?;
+        // This process may be ended before it removes it.
+        remove_at_end(dir.path());
         let file = dir.path().join("image").display().to_string();
         let command =
             Cmd::new(&tool.program).args(&tool.options).arg("create").args(options).args([&file, size]);
@@ -336,20 +345,6 @@ impl TestEnv {
     pub fn caps(&self) -> Capabilities<'_> {
         Capabilities::new(self, self.probes())
     }
-
-    /// Makes sure that each of these binaries is there and works, so that a broken one is told of
-    /// once and not by every trial.
-    ///
-    /// # Errors
-    /// One [`Error::Setup`] with everything that is wrong.
-    pub fn preflight(&self, which: &[ToolKind]) -> Result<()> {
-        let problems: Vec<_> = which
-            .iter()
-            .filter_map(|kind| self.caps().version(*kind).err())
-            .map(|error| error.to_string())
-            .collect();
-        if problems.is_empty() { Ok(()) } else { Err(Error::Setup(problems.join("\n"))) }
-    }
 }
 
 /// Runs a tool that shall succeed.
@@ -363,7 +358,14 @@ fn run(tool: &Tool, arguments: &[&str], deadline: Deadline) -> std::result::Resu
     Ok(output)
 }
 
-fn unusable(kind: ToolKind, tool: &Tool, problem: &str) -> String {
+/// Starts a tool for nothing but its version.
+pub(super) fn ask_version(tool: &Tool, deadline: Deadline) -> std::result::Result<Version, String> {
+    let output = run(tool, &["--version"], deadline)?;
+    Version::find_in(&output.stdout)
+        .ok_or_else(|| format!("`{}` told no version{}", output.command, printed(&output)))
+}
+
+pub(super) fn unusable(kind: ToolKind, tool: &Tool, problem: &str) -> String {
     format!("{} is not a working {kind}: {problem}\nwhat to do: {}", tool.program.display(), kind.advice())
 }
 

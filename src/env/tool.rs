@@ -73,19 +73,31 @@ impl ToolKind {
 
     /// What to do about a missing or broken one.
     pub(super) fn advice(self) -> String {
-        let packages = match self {
-            Self::Qemu => format!(
-                "qemu-system-{0} (Debian, Ubuntu, Arch), qemu-system-{0}-core (Fedora), qemu-{0} (openSUSE) or \
-                 qemu-system-{1} (Alpine)",
-                family(),
-                host()
-            ),
-            _ => "qemu-utils (Debian, Ubuntu) or qemu-img (Fedora, openSUSE, Arch, Alpine)".to_owned(),
-        };
         format!(
-            "run `sh setup.sh`, or install the package {packages}, or set {} to a {} that works",
+            "run `sh setup.sh`, or install the package {}, or set {} to a {} that works",
+            self.packages(host()),
             self.variable(),
             self.name()
+        )
+    }
+
+    /// The packages that it is in, those of `setup.sh`. `arch` is that of the machine, as emulators are
+    /// named after.
+    fn packages(self, arch: &str) -> String {
+        if self != Self::Qemu {
+            return "qemu-utils (Debian, Ubuntu), qemu-tools (openSUSE) or qemu-img (Fedora, Arch, Alpine)"
+                .to_owned();
+        }
+        let family = match arch {
+            "i386" | "x86_64" => "x86",
+            "ppc" | "ppc64" => "ppc",
+            "riscv32" | "riscv64" => "riscv",
+            other => other,
+        };
+        let with_arm = if arch == "aarch64" { "arm" } else { family };
+        format!(
+            "qemu-system-{with_arm} (Debian, Ubuntu), qemu-system-{family}-core (Fedora), qemu-{with_arm} (openSUSE), \
+             qemu-system-{family} (Arch) or qemu-system-{arch} (Alpine)"
         )
     }
 
@@ -131,17 +143,6 @@ fn host() -> &'static str {
     }
 }
 
-/// The architecture, as packages are named after.
-fn family() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86" | "x86_64" => "x86",
-        "arm" | "aarch64" => "arm",
-        "powerpc" | "powerpc64" => "ppc",
-        "riscv32" | "riscv64" => "riscv",
-        other => other,
-    }
-}
-
 /// PATH, for messages.
 struct SearchPath<'a>(&'a [PathBuf]);
 
@@ -165,5 +166,24 @@ impl fmt::Display for SearchPath<'_> {
         }
         let dirs: Vec<_> = self.0.iter().map(|dir| dir.display().to_string()).collect();
         write!(f, "PATH ({})", dirs.join(":"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn packages_are_named_as_each_distribution_has_them() {
+        assert_eq!(
+            ToolKind::Qemu.packages("aarch64"),
+            "qemu-system-arm (Debian, Ubuntu), qemu-system-aarch64-core (Fedora), qemu-arm (openSUSE), \
+             qemu-system-aarch64 (Arch) or qemu-system-aarch64 (Alpine)"
+        );
+        assert_eq!(
+            ToolKind::Qemu.packages("x86_64"),
+            "qemu-system-x86 (Debian, Ubuntu), qemu-system-x86-core (Fedora), qemu-x86 (openSUSE), \
+             qemu-system-x86 (Arch) or qemu-system-x86_64 (Alpine)"
+        );
     }
 }

@@ -26,6 +26,8 @@ const fn var(
 const PROGRAM: &str = "a program: a path, or a name that is looked up on PATH";
 const WORDS: &str = "words with blanks between them (no quoting)";
 const DIR: &str = "a path";
+const MADE_DIR: &str = "a directory, made if it isn't there";
+const THERE_DIR: &str = "a directory that exists";
 const FILE: &str = "a path";
 const ONE_OR_ZERO: &str = "1 or 0";
 const YES_OR_NO: &str = "y or n";
@@ -124,11 +126,11 @@ pub const VARIABLES: &[Variable] = &[
         "a number from 0 to 255",
         "byte that the C library fills freed memory with",
     ),
-    var("TEST_DIR", "under `target/iotests`", DIR, "where scratch images are made"),
-    var("SOCK_DIR", "under TMPDIR", DIR, "where sockets are made"),
-    var("SAMPLE_IMG_DIR", "`cases/samples`", DIR, "where sample images are read from"),
+    var("TEST_DIR", "under `target/iotests`", MADE_DIR, "where scratch images are made"),
+    var("SOCK_DIR", "under TMPDIR", MADE_DIR, "where sockets are made"),
+    var("SAMPLE_IMG_DIR", "`cases/samples`", THERE_DIR, "where sample images are read from"),
     var("OUTPUT_DIR", "not written", DIR, "where `.notrun` and `.casenotrun` files are written"),
-    var("TMPDIR", "`/tmp`", DIR, "where short-lived files are made"),
+    var("TMPDIR", "`/tmp`", THERE_DIR, "where short-lived files are made"),
     var("PATH", "empty", "directories with colons between them", "where programs are looked up"),
     var("PYTHON", "`python3`", PROGRAM, "interpreter of Python tests"),
     var("USER", "unset", "text", "user name in remote file names"),
@@ -171,12 +173,7 @@ pub const VARIABLES: &[Variable] = &[
         FILE,
         "read test vectors from there (tests of the harness)",
     ),
-    var(
-        "IOTESTS_SUITE",
-        "unset",
-        "a directory that exists",
-        "QEMU's own suite, to be run by the target `upstream`",
-    ),
+    var("IOTESTS_SUITE", "unset", THERE_DIR, "QEMU's own suite, to be run by the target `upstream`"),
     var("IOTESTS_TAP", "not written", FILE, "write a TAP report there"),
     var("IOTESTS_TIMEOUT_SCALE", "1", "a positive number", "factor of all time limits"),
     var("IOTESTS_TRIAL", "unset", "text", "name of the trial, for its children; set by the harness"),

@@ -3,6 +3,7 @@
 use clap::{Arg, ArgAction, CommandFactory, FromArgMatches};
 use libtest_mimic::{Arguments, Trial};
 
+use crate::env::TestEnv;
 use crate::error::{Error, Result};
 
 /// What the command line asks for.
@@ -43,6 +44,12 @@ impl Args {
         }
         let names: Vec<_> = self.libtest.filter.iter().chain(&self.filters).map(String::as_str).collect();
         (!names.is_empty()).then_some(names)
+    }
+
+    /// The run of nextest that this process is a part of. nextest asks for each trial by its whole
+    /// name; without one it is no process of its, though something above it may be.
+    pub(crate) fn nextest_run<'e>(&self, env: &'e TestEnv) -> Option<&'e str> {
+        env.nextest_run().filter(|_| self.exact_names().is_some())
     }
 
     /// Whether no filter leaves anything out.

@@ -56,7 +56,7 @@ impl History {
     }
 
     /// Remembers how these went, besides what other processes remember meanwhile, and forgets trials
-    /// that `exists` does not hold for; returns their names.
+    /// that `exists` does not hold for; returns their names. Writes nothing if nothing is new.
     pub(super) fn add(
         dir: &Path,
         project: &str,
@@ -68,14 +68,18 @@ impl History {
         let _lock = serial::lock_file(&dir.join(LOCK), "another run to write its history", LIMIT)?;
         let mut projects = read(dir);
         let history = projects.entry(project.to_owned()).or_default();
-        for record in records.iter().filter(|record| !matches!(record.outcome, Outcome::Skipped(_))) {
+        let ran = |record: &&Record| !matches!(record.outcome, Outcome::Skipped(_));
+        for record in records.iter().filter(ran) {
             let failed = matches!(record.outcome, Outcome::Failed(_));
             let seconds = (record.elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
             history.trials.insert(record.name.clone(), Last { seconds, failed });
         }
         let gone: Vec<_> = history.trials.keys().filter(|name| !exists(name)).cloned().collect();
+        if gone.is_empty() && !records.iter().any(|record| ran(&record)) {
+            return Ok(gone);
+        }
         history.trials.retain(|name, _| exists(name));
-        let text = serde_json::to_vec_pretty(&projects).map_err(|error| Error::io(failed())(error.into()))?;
+        let text = serde_json::to_vec(&projects).map_err(|error| Error::io(failed())(error.into()))?;
         let mut file = tempfile::NamedTempFile::new_in(dir).map_err(Error::io(failed()))?;
         file.write_all(&text).map_err(Error::io(failed()))?;
         file.persist(&path).map_err(|error| Error::io(failed())(error.error))?;
@@ -133,6 +137,16 @@ mod tests {
         assert!(!History::read(dir.path(), "ours").failed("half"));
         add(dir.path(), &[record("half", Outcome::Passed, 1)]);
         assert_eq!(History::read(dir.path(), "ours").duration("half"), Duration::from_secs(1));
+    }
+
+    #[test]
+    fn nothing_new_is_not_written() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        add(dir.path(), &[record("skipped", Outcome::Skipped(String::new()), 0)]);
+        assert!(!dir.path().join(FILE).exists());
+        add(dir.path(), &[record("ran", Outcome::Passed, 1)]);
+        let written = fs::read_to_string(dir.path().join(FILE)).expect("read");
+        assert_eq!(written, r#"{"ours":{"ran":{"seconds":1.0,"failed":false}}}"#);
     }
 
     #[test]

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use libtest_mimic::ColorSetting;
 
 use super::args::Args;
+use super::bless::Blessing;
 use super::discovery::{self, Loaded};
 use super::history::History;
 use super::matrix::{self, Plan};
@@ -49,7 +50,7 @@ pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
 }
 
 fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
-    none_of(environment(&env))?;
+    none_of(environment(&env, args))?;
     if let Some(path) = env.new_case() {
         return new_case(&project, path).map_err(|error| vec![error]);
     }
@@ -71,7 +72,15 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     if args.exact_names().is_none() {
         none_of(groups::unknown(env.groups(), &suites))?;
     }
-    if let Err(error) = preflight::check(&env) {
+    let ready = || {
+        preflight::check(&env, args)?;
+        if args.libtest.list {
+            return Ok(());
+        }
+        env.vms_run()?;
+        if args.exact_names().is_none() { env.try_kvm() } else { Ok(()) }
+    };
+    if let Err(error) = ready() {
         return Ok(preflight::fail(args, &error));
     }
     if args.exact_names().is_none() {
@@ -120,7 +129,8 @@ pub(crate) fn conclude(
         File::create(path).map_err(Error::io(format!("create the log file {path}")))?;
     }
     let color = colored(args, &env);
-    let run = Arc::new(Run::new(project, Arc::new(env), &base, color)?);
+    let blessing = Blessing::new(&base, args.nextest_run(&env));
+    let run = Arc::new(Run::new(project, Arc::new(env), &base, blessing, color)?);
     signals::watch(&run)?;
     let start = std::time::Instant::now();
     let mut code = run::all(&run, plans, args);
@@ -150,8 +160,8 @@ pub(crate) fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// What the variables say that cannot be meant.
-pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
+/// What the variables say that cannot be meant, or that a run cannot do with.
+pub(crate) fn environment(env: &TestEnv, args: &Args) -> Vec<Error> {
     let mut problems = Vec::new();
     if env.bless() && env.ci() {
         problems.push(Error::Setup(
@@ -172,6 +182,9 @@ pub(crate) fn environment(env: &TestEnv) -> Vec<Error> {
                 expected: format!("some of {}{hint}", known.join(", ")),
             });
         }
+    }
+    if !args.libtest.list {
+        problems.extend(env.make_dirs());
     }
     problems
 }

@@ -3,6 +3,7 @@
 
 mod args;
 mod artefacts;
+mod bless;
 mod diff;
 mod discovery;
 mod failure;
@@ -10,6 +11,7 @@ mod groups;
 mod history;
 mod main;
 mod matrix;
+mod nextest;
 mod outcome;
 mod panics;
 mod preflight;

@@ -9,14 +9,28 @@ use super::printing::{self, say};
 use crate::env::{TestEnv, ToolKind};
 use crate::error::Error;
 
-/// Binaries without which nothing is run. The others are looked at if they are there; a test that
-/// needs one of those says so.
+/// Binaries without which nothing is run. The others are looked at if they are there, or named by
+/// their variables; a test that needs one of those says so.
 const NEEDED: [ToolKind; 3] = [ToolKind::QemuImg, ToolKind::QemuIo, ToolKind::Qemu];
 
-/// Starts each binary once.
-pub(crate) fn check(env: &TestEnv) -> Result<(), Error> {
-    let optional = ToolKind::ALL.into_iter().filter(|kind| !NEEDED.contains(kind) && env.tool(*kind).is_ok());
-    env.preflight(&NEEDED.into_iter().chain(optional).collect::<Vec<_>>())
+/// Makes sure that the binaries work together. A run of more than single trials starts each of them;
+/// of those, where each is a process of its own, many do without.
+pub(crate) fn check(env: &TestEnv, args: &Args) -> Result<(), Error> {
+    let looked_at = |kind: &ToolKind| NEEDED.contains(kind) || env.is_named(*kind) || env.tool(*kind).is_ok();
+    let which: Vec<_> = ToolKind::ALL.into_iter().filter(looked_at).collect();
+    env.preflight(&which)?;
+    let warning = env.one_version(&which)?;
+    if args.libtest.list {
+        return Ok(());
+    }
+    env.debugger()?;
+    if args.exact_names().is_none() {
+        env.start_each(&which)?;
+        if let Some(warning) = warning {
+            say(format_args!("iotests: {warning}"));
+        }
+    }
+    Ok(())
 }
 
 /// Tells that `error` was found, in the manner of a run with that one failure.

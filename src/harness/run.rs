@@ -1,7 +1,7 @@
 //! One run: what its trials share, and what they leave.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::ExitCode;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
@@ -9,6 +9,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 
 use super::args::Args;
 use super::artefacts::Kept;
+use super::bless::Blessing;
 use super::matrix::Plan;
 use super::outcome::{Outcome, Record};
 use super::{Project, printing, report, trial};
@@ -34,8 +35,8 @@ pub(super) struct Run {
     pub(super) color: bool,
     /// Variables that change what a trial does, as they were given.
     pub(super) variables: Vec<(String, String)>,
-    /// References written in this run, with the trial that wrote each and what it wrote.
-    pub(super) blessed: Mutex<BTreeMap<PathBuf, (String, String)>>,
+    /// What its trials say that references are.
+    pub(super) blessing: Blessing,
     /// Held for good by whoever ends the process by a signal.
     pub(super) stopping: Mutex<()>,
     records: Mutex<Vec<Record>>,
@@ -44,7 +45,13 @@ pub(super) struct Run {
 
 impl Run {
     /// A run that has not begun, with its files below `base`.
-    pub(super) fn new(project: Project, env: Arc<TestEnv>, base: &Path, color: bool) -> Result<Self> {
+    pub(super) fn new(
+        project: Project,
+        env: Arc<TestEnv>,
+        base: &Path,
+        blessing: Blessing,
+        color: bool,
+    ) -> Result<Self> {
         let dir = RunDir::create(base, env.sock_dir().unwrap_or(env.tmp_dir()))?;
         Ok(Self {
             kept: Kept::below(base),
@@ -54,7 +61,7 @@ impl Run {
             dir,
             registry: Registry::new(),
             color,
-            blessed: Mutex::default(),
+            blessing,
             stopping: Mutex::default(),
             records: Mutex::default(),
             first_failure: OnceLock::new(),

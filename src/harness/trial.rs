@@ -1,8 +1,8 @@
 //! Runs one trial: on a thread of its own, within its time, and compared with its reference.
 
 use std::fs;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, sync_channel};
-use std::sync::{Arc, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -12,7 +12,7 @@ use super::matrix::Plan;
 use super::outcome::{Outcome, Problem, Record};
 use super::panics::{self, Panic};
 use super::printing::say;
-use super::reference::{self, Location, Mismatch, Point};
+use super::reference::{Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
@@ -102,7 +102,11 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         return Ok(Outcome::Skipped(reason));
     }
     let ended = problems.is_empty();
-    problems.extend(compare(run, plan, &ctx.log().contents(), ended)?.map(Problem::Reference));
+    let log = ctx.log().contents();
+    problems.extend(compare(run, plan, &log, ended)?.map(Problem::Reference));
+    if run.env.bless() && problems.is_empty() {
+        problems.extend(agree(run, plan, &log).err().map(Problem::Harness));
+    }
     if run.env.bless()
         && failure::can_bless(&problems)
         && let Some(Problem::Reference(mismatch)) = problems.first()
@@ -139,6 +143,20 @@ fn passed(run: &Run, plan: &Plan, known: &KnownFailure) -> Problem {
 /// Compares the log with its reference. That of a case that did not run to its end is shown only as
 /// far as it goes.
 fn compare(run: &Run, plan: &Plan, log: &str, ended: bool) -> Result<Option<Mismatch>> {
+    let mismatch = at_point(run, plan, |location, point| location.check(log, point))?;
+    Ok(mismatch.filter(|mismatch| ended || matches!(mismatch, Mismatch::Differs { .. })))
+}
+
+/// Notes that the log is what its reference says, so that no other trial has it say something else.
+fn agree(run: &Run, plan: &Plan, log: &str) -> Result<()> {
+    match at_point(run, plan, Location::find)? {
+        Some(path) => run.blessing.agree(&plan.name, &path, log),
+        None => Ok(()),
+    }
+}
+
+/// Looks at the references of a trial's test, from the trial's point of the matrix.
+fn at_point<T>(run: &Run, plan: &Plan, look: impl FnOnce(&Location, &Point<'_>) -> Result<T>) -> Result<T> {
     let Params { imgfmt, param, .. } = &plan.params;
     let location = Location::new(run.project.references(), &plan.test, param.as_deref());
     let point = Point {
@@ -147,8 +165,7 @@ fn compare(run: &Run, plan: &Plan, log: &str, ended: bool) -> Result<Option<Mism
         machine: &|| run.machine(),
         version: &|| run.version(),
     };
-    let mismatch = location.check(log, &point)?;
-    Ok(mismatch.filter(|mismatch| ended || matches!(mismatch, Mismatch::Differs { .. })))
+    look(&location, &point)
 }
 
 fn keep_and_tell(
@@ -239,17 +256,8 @@ impl Run {
     /// Writes the reference of a trial that ran to its end.
     fn bless(&self, trial: &str, mismatch: &Mismatch) -> Result<()> {
         let (path, Some(text)) = (mismatch.path(), mismatch.actual()) else { return Ok(()) };
-        let shown = self.project.show(path);
-        let mut blessed = self.blessed.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((other, _)) = blessed.get(path).filter(|(_, theirs)| !super::diff::same(theirs, text)) {
-            return Err(Error::Setup(format!(
-                "{shown} was just written for {other}, which logged something else: create an empty file for the \
-                 variant that differs, such as <test>.<format>.out, and bless again"
-            )));
-        }
-        reference::write(path, text)?;
-        say(format_args!("blessed {shown} ({trial})"));
-        blessed.insert(path.to_owned(), (trial.to_owned(), text.to_owned()));
+        self.blessing.write(trial, path, text)?;
+        say(format_args!("blessed {} ({trial})", self.project.show(path)));
         Ok(())
     }
 }

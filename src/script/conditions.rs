@@ -4,7 +4,7 @@
 use std::fmt;
 
 use super::problem::{Pos, Problem};
-use crate::env::Version;
+use crate::env::{ToolKind, Version};
 use crate::error::Result;
 use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, similar_word, verdict};
 use crate::test::Test;
@@ -60,10 +60,17 @@ pub const REQUIREMENTS: &[RequirementWord] = &[
     named(
         "qapi=",
         "PATH",
-        "a name in QEMU's QAPI schema: `type/member`, `type/member/value` or `command:feature`",
+        "a path in QEMU's QAPI schema, as libvirt writes them: `blockdev-add/arg-type/+qcow2/data-file` (`+` is a \
+         variant), `blockdev-add/arg-type/discard/^unmap` (`^` a value), `device_add/$json-cli` (`$` a feature)",
         Requirement::Qapi,
     ),
     named("program=", "NAME", "a program on `PATH`", Requirement::Program),
+    plain("qemu-nbd", "qemu-nbd, on `PATH` or named by `QEMU_NBD_PROG`", || {
+        Requirement::Tool(ToolKind::QemuNbd)
+    }),
+    plain("qemu-storage-daemon", "the storage daemon, on `PATH` or named by `QSD_PROG`", || {
+        Requirement::Tool(ToolKind::QemuStorageDaemon)
+    }),
     plain("virtio-blk", "a virtio block device", || Requirement::VirtioBlk),
     plain("virtio-scsi", "a virtio SCSI controller", || Requirement::VirtioScsi),
     plain("quorum", "the quorum driver", || Requirement::Quorum),

@@ -7,7 +7,7 @@ use super::run;
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::register;
-use crate::suite::{Declare, Suite};
+use crate::suite::{Declare, Requirement, Suite};
 
 /// What the names of script cases end in.
 pub const EXTENSION: &str = "case";
@@ -51,7 +51,11 @@ pub fn suite_from_file(path: &Path, text: &str) -> std::result::Result<Suite, Ve
     let script = parse(text).map_err(|problems| source.errors(problems))?;
     let mut suite = Suite::new();
     let params = script.header.combinations();
+    let tools = script.tools();
     *suite.declaration_mut() = script.header.declaration;
+    for tool in tools {
+        suite.requires(Requirement::Tool(tool));
+    }
     suite.params(params);
     // Most scripts that are read are not run, so a trial parses its own again.
     suite.test("", move |test| Ok(run::run(&source, test)?));

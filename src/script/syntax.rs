@@ -5,6 +5,8 @@ use super::conditions::Condition;
 use super::header::{Header, Key};
 use super::problem::Pos;
 use super::words::Word;
+use crate::env::ToolKind;
+use crate::suite::Requirement;
 
 /// A parsed script. Two are equal if their lines are, wherever these stand.
 #[derive(Clone, Debug)]
@@ -25,6 +27,21 @@ impl Script {
     /// Its commands, in order.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
         self.lines.iter().filter_map(|line| if let Line::Step(step) = line { Some(step) } else { None })
+    }
+
+    /// The binaries that may be missing and that it cannot do without: those of all its commands but
+    /// the ones that are guarded by their being there.
+    pub fn tools(&self) -> Vec<ToolKind> {
+        let mut tools = Vec::new();
+        for step in self.steps() {
+            if let Some(tool) = step.command.tool
+                && !tools.contains(&tool)
+                && !step.guards.iter().any(|guard| guard.demands(tool))
+            {
+                tools.push(tool);
+            }
+        }
+        tools
     }
 }
 
@@ -87,6 +104,13 @@ pub struct Guard {
     pub negated: bool,
     /// The condition.
     pub condition: Condition,
+}
+
+impl Guard {
+    fn demands(&self, tool: ToolKind) -> bool {
+        let wanted = Requirement::Tool(tool);
+        !self.negated && matches!(&self.condition, Condition::Requirement(_, there) if *there == wanted)
+    }
 }
 
 /// `let name = … : path`.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Declaration, IMAGE_FORMATS, PROTOCOLS, Suite};
+use super::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, Suite};
 
 /// Cache modes a declaration may name.
 const CACHE_MODES: [&str; 5] = ["none", "writethrough", "writeback", "directsync", "unsafe"];
@@ -85,6 +85,14 @@ fn declaration(who: &dyn Fn() -> String, declared: &Declaration, found: &mut Vec
             found.push(format!("{} declares the {what} {name:?} both supported and unsupported", who()));
         }
     }
+    for requirement in &declared.requirements {
+        if let Requirement::Qapi(path) = requirement
+            && !is_schema_path(path)
+        {
+            let expected = "expected a command or an event, and then arg-type, ret-type or $feature";
+            found.push(format!("{} requires {path:?} of the QAPI schema: {expected}", who()));
+        }
+    }
     for group in &declared.groups {
         word(|| format!("group {group:?} of {}", who()), group, "_-.", found);
     }
@@ -98,6 +106,16 @@ fn declaration(who: &dyn Fn() -> String, declared: &Declaration, found: &mut Vec
             found.push(format!("{} declares the parameter {param:?} twice", who()));
         }
     }
+}
+
+/// Whether something can be there: types have no names of their own in what QEMU tells, so that a path
+/// which begins with one would never hold, and its test never run.
+fn is_schema_path(path: &str) -> bool {
+    let mut steps = path.split('/');
+    let name = steps.next().unwrap_or_default();
+    let next =
+        steps.next().is_none_or(|step| matches!(step, "arg-type" | "ret-type") || step.starts_with('$'));
+    !name.is_empty() && !name.contains(':') && next
 }
 
 /// Names become parts of trial names and of file names.
@@ -199,6 +217,15 @@ mod tests {
             }),
             "test \"b/third\" can never run: nothing is common to the protocols [\"nbd\"] and [\"file\"]"
         );
+        for path in ["BlockdevOptions/driver", "device_add:json-cli"] {
+            assert_eq!(
+                with(&|s| _ = s.requires(Requirement::Qapi(path.to_owned()))),
+                format!(
+                    "the suite requires {path:?} of the QAPI schema: expected a command or an event, and then \
+                     arg-type, ret-type or $feature"
+                )
+            );
+        }
         assert_eq!(
             with(&|s| _ = s.fixture("b", |_| Ok(())).groups(["two words"])),
             "group \"two words\" of the fixture \"b\": expected letters, digits and _ - . only"

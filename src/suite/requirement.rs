@@ -1,6 +1,6 @@
 //! What a test needs besides a format and a protocol.
 
-use crate::env::Version;
+use crate::env::{ToolKind, Version};
 
 /// Something that must be there for a test to run; where it is missing the test is skipped with
 /// the reason that the seed gives.
@@ -33,11 +33,15 @@ pub enum Requirement {
     BelowVersion(Version),
     /// A program on `PATH`.
     Program(String),
+    /// One of QEMU's binaries that may be missing, such as qemu-nbd: named by its variable or on
+    /// `PATH`. Scripts need no word of it, for their commands tell.
+    Tool(ToolKind),
     /// A device model of QEMU.
     Device(String),
     /// A QMP command.
     QmpCommand(String),
-    /// A name in QEMU's QAPI schema: `type/member`, `type/member/enum value`, or a feature
-    /// `command:feature`.
+    /// Something in QEMU's QAPI schema, at a path as libvirt writes them
+    /// ([`Schema::has`](crate::env::Schema::has)): `blockdev-add/arg-type/+qcow2/data-file`,
+    /// `blockdev-add/arg-type/discard/^unmap`, or the feature `device_add/$json-cli`.
     Qapi(String),
 }

@@ -172,6 +172,10 @@ fn missing(requirement: &Requirement, env: &TestEnv) -> Result<Option<String>> {
         Requirement::Program(name) => {
             unless(env.find_program(name).is_some(), &format!("{name} not found on PATH"))
         }
+        Requirement::Tool(kind) => {
+            let reason = format!("{kind} is neither on PATH nor named by {}", kind.variable());
+            unless(env.tool(*kind).is_ok(), &reason)
+        }
         Requirement::Device(name) => {
             unless(caps.emulator()?.has_device(name), &format!("Missing {name} in QEMU binary"))
         }
@@ -179,7 +183,7 @@ fn missing(requirement: &Requirement, env: &TestEnv) -> Result<Option<String>> {
             unless(caps.emulator()?.has_command(name), &format!("QMP command {name} missing in QEMU binary"))
         }
         Requirement::Qapi(path) => {
-            unless(caps.schema()?.has(path), &format!("{path} missing in the QAPI schema of the QEMU binary"))
+            unless(caps.has_feature(path)?, &format!("{path} missing in the QAPI schema of the QEMU binary"))
         }
     })
 }

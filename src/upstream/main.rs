@@ -49,7 +49,7 @@ fn warn_of_versions(tree: &Tree, env: &TestEnv) {
 }
 
 fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Error>> {
-    harness::none_of(harness::environment(&env))?;
+    harness::none_of(harness::environment(&env, args))?;
     let one = |error| vec![error];
     let Some(suite) = env.suite() else {
         harness::say(HOW_TO_GET_ONE);
@@ -67,7 +67,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         None
     } else {
         let ready = || {
-            harness::preflight(&env)?;
+            harness::preflight(&env, args)?;
             warn_of_versions(&surroundings.tree, &env);
             let emulator = Emulator::prepare(&env, &work_dir)?;
             Ok(Programs { emulator, python: python::find(&surroundings, &env, &work_dir)? })

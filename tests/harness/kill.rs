@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
+use iotests::env::{TestEnv, ToolKind};
 use iotests::process::{Deadline, Signal};
 use nix::sys::signal::kill;
-use nix::unistd::Pid;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, mkfifo};
 use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::AsFd;
 
@@ -43,17 +45,8 @@ impl Busy {
         self.run.wait().unwrap()
     }
 
-    /// The shell that cleans up after a run that is killed.
     fn guard(&self) -> i32 {
-        let run = self.run.id().to_string();
-        let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
-        let mut pids = processes.filter_map(|name| name.to_str()?.parse::<i32>().ok());
-        pids.find(|pid| {
-            let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-            let mut words = stat.split(' ');
-            words.nth(1) == Some("(sh)") && words.nth(1) == Some(&run)
-        })
-        .unwrap()
+        guard_of(self.run.id())
     }
 
     fn children_are_gone(&self) -> bool {
@@ -66,6 +59,19 @@ impl Drop for Busy {
         let _ = self.run.kill();
         let _ = self.run.wait();
     }
+}
+
+/// The shell that cleans up after a run that is killed.
+fn guard_of(run: u32) -> i32 {
+    let run = run.to_string();
+    let processes = std::fs::read_dir("/proc").unwrap().map(|entry| entry.unwrap().file_name());
+    let mut pids = processes.filter_map(|name| name.to_str()?.parse::<i32>().ok());
+    pids.find(|pid| {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+        let mut words = stat.split(' ');
+        words.nth(1) == Some("(sh)") && words.nth(1) == Some(&run)
+    })
+    .unwrap()
 }
 
 /// Whether a process ends within the time that the kernel may need for it.
@@ -161,4 +167,35 @@ fn a_signal_that_was_ignored_stays_so() {
     kill(Pid::from_raw(busy.run.id().cast_signed()), Signal::SIGHUP).unwrap();
     assert_eq!(busy.stop(Signal::SIGTERM).signal(), Some(Signal::SIGTERM as i32));
     assert!(busy.children_are_gone());
+}
+
+#[test]
+fn a_run_that_was_killed_while_it_looks_at_the_binaries_leaves_no_file() {
+    let project = Project::new();
+    let begun = project.root().join("begun");
+    mkfifo(&begun, Mode::S_IRWXU).unwrap();
+    let real = TestEnv::from_process().unwrap().tool(ToolKind::QemuImg).unwrap().program.clone();
+    let text = format!(
+        "#!/bin/sh\ncase \"$*\" in *luks*) echo $$ >{}; exec sleep 600 ;; esac\nexec {} \"$@\"\n",
+        begun.display(),
+        real.display()
+    );
+    let (draft, slow) = (project.root().join("draft"), project.root().join("qemu-img"));
+    std::fs::write(&draft, text).unwrap();
+    assert!(Command::new("install").args(["-m", "755"]).args([&draft, &slow]).status().unwrap().success());
+    std::fs::create_dir_all(project.root().join("cases/secret")).unwrap();
+    std::fs::write(project.root().join("cases/secret/disk.case"), "formats: luks\nquiet log hush\n").unwrap();
+    let mut command = project.command(["secret/"]);
+    let mut run = command.env("QEMU_IMG_PROG", &slow).spawn().unwrap();
+    let pid: i32 = std::fs::read_to_string(&begun).unwrap().trim().parse().unwrap();
+    let probes = || {
+        let names = std::fs::read_dir(project.root()).unwrap().map(|entry| entry.unwrap().file_name());
+        names.filter(|name| name.to_string_lossy().starts_with("iotests-probe-")).count()
+    };
+    assert_eq!(probes(), 1);
+    let guard = guard_of(run.id());
+    run.kill().unwrap();
+    run.wait().unwrap();
+    assert!(gone(pid) && gone(guard));
+    assert_eq!(probes(), 0);
 }

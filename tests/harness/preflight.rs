@@ -1,6 +1,11 @@
 //! Binaries that are broken or not there: told once.
 
 use std::fs;
+use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::process::Command;
+
+use iotests::env::{TestEnv, ToolKind, Version};
 
 use crate::project::Project;
 
@@ -35,4 +40,251 @@ fn without_any_qemu_it_says_what_to_install() {
     assert!(!ran.status.success());
     assert_eq!(ran.stdout, "");
     assert!(ran.stderr.contains("no qemu-img:"), "{}", ran.stderr);
+}
+
+/// A PATH with QEMU's emulator and image tools alone.
+fn path_without_servers(project: &Project) -> PathBuf {
+    let dir = project.root().join("few");
+    fs::create_dir(&dir).unwrap();
+    let env = TestEnv::from_process().unwrap();
+    for kind in [ToolKind::Qemu, ToolKind::QemuImg, ToolKind::QemuIo] {
+        let program = &env.tool(kind).unwrap().program;
+        symlink(program, dir.join(program.file_name().unwrap())).unwrap();
+    }
+    dir
+}
+
+#[test]
+fn what_needs_a_missing_server_is_known_to_be_skipped() {
+    let project = Project::new();
+    fs::remove_dir_all(project.root().join("reference")).unwrap();
+    fs::create_dir_all(project.root().join("cases/servers")).unwrap();
+    for (name, text) in [
+        (
+            "nbd",
+            "files: disk\nsockets: nbd\nquiet qemu-img create -f raw $disk 1M\nquiet nbd-server start -f raw -k $nbd $disk\n",
+        ),
+        ("storage", "quiet storage-daemon start\n"),
+        ("guarded", "[qemu-nbd] quiet nbd-server start nonsense\nquiet log hello\n"),
+        ("neither", "quiet log hello\n"),
+    ] {
+        fs::write(project.root().join("cases/servers").join(format!("{name}.case")), text).unwrap();
+    }
+    let path = path_without_servers(&project);
+    let without = |args: &[&str]| {
+        let mut command = project.command(args.iter().chain(&["--test-threads=1"]));
+        command.env_remove("QEMU_NBD_PROG").env_remove("QSD_PROG");
+        project.finish(command.env("PATH", &path))
+    };
+    let ran = without(&["servers/"]);
+    assert_eq!(
+        ran.results(),
+        [
+            "servers/guarded::raw: ok",
+            "servers/nbd::raw: ignored (qemu-nbd is neither on PATH nor named by QEMU_NBD_PROG)",
+            "servers/neither::raw: ok",
+            "servers/storage::raw: ignored (qemu-storage-daemon is neither on PATH nor named by QSD_PROG)",
+        ]
+    );
+    let listed = without(&["servers/", "--list", "--ignored"]);
+    assert_eq!(listed.stdout, "servers/nbd::raw: test\nservers/storage::raw: test\n");
+}
+
+/// The one failure of a run, which is told instead of what it would have run.
+fn one_failure(project: &Project, variables: &[(&str, &str)]) -> String {
+    let ran = project.run_with(&["outcome/"], variables);
+    assert_eq!(ran.status.code(), Some(101));
+    assert_eq!(ran.results(), ["preflight: FAILED"]);
+    let told = ran.stdout.split_once("---- preflight ----\n").unwrap().1;
+    told.split_once("\nnothing else was run").unwrap().0.to_owned()
+}
+
+/// A program of the project's own. Another process writes it: a descriptor of our own that is open for
+/// writing could be inherited by what another thread starts, and the program be "busy".
+fn program(project: &Project, name: &str, text: &str) -> String {
+    let (draft, path) = (project.root().join("draft"), project.root().join(name));
+    fs::write(&draft, format!("#!/bin/bash\n{text}\n")).unwrap();
+    let installed = Command::new("install").args(["-m", "755"]).args([&draft, &path]).status().unwrap();
+    assert!(installed.success());
+    path.to_str().unwrap().to_owned()
+}
+
+fn real(kind: ToolKind) -> PathBuf {
+    TestEnv::from_process().unwrap().tool(kind).unwrap().program.clone()
+}
+
+fn version(kind: ToolKind) -> Version {
+    TestEnv::from_process().unwrap().caps().version(kind).unwrap()
+}
+
+#[test]
+fn a_server_that_is_named_must_be_there_and_work() {
+    let project = Project::new();
+    let told = one_failure(&project, &[("QEMU_NBD_PROG", "/nonexistent/nbd")]);
+    assert!(
+        told.starts_with("no qemu-nbd: QEMU_NBD_PROG is \"/nonexistent/nbd\", which cannot be"),
+        "{told}"
+    );
+    let told = one_failure(&project, &[("QSD_PROG", "/bin/false")]);
+    assert!(told.starts_with("/bin/false is not a working qemu-storage-daemon: "), "{told}");
+}
+
+#[test]
+fn a_binary_that_broke_without_changing_is_found_out() {
+    let project = Project::new();
+    let root = project.root().display();
+    let real = real(ToolKind::QemuIo);
+    let text = format!(
+        "test -e {root}/broken && {{ echo 'libfoo.so.1 is gone'; exit 127; }}\n\
+         test -e {root}/other && [ \"$1\" = --version ] && exec cat {root}/other\nexec {} \"$@\"",
+        real.display()
+    );
+    let qemu_io = program(&project, "qemu-io", &text);
+    let named = [("QEMU_IO_PROG", qemu_io.as_str())];
+    let passes = || {
+        let ran = project.run_with(&["outcome/passes"], &named);
+        assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stdout);
+    };
+    passes();
+    fs::write(project.root().join("broken"), "").unwrap();
+    let told = one_failure(&project, &named);
+    assert!(
+        told.starts_with("ROOT/qemu-io is not a working qemu-io: `ROOT/qemu-io --version` ended with"),
+        "{told}"
+    );
+    assert!(told.contains("libfoo.so.1 is gone"), "{told}");
+    // Each process of nextest would have to.
+    let alone = project.run_with(&["--exact", "outcome/passes::raw"], &named);
+    assert_eq!(alone.results(), ["outcome/passes::raw: ok"]);
+    fs::remove_file(project.root().join("broken")).unwrap();
+    let Version { major, minor, micro } = version(ToolKind::QemuIo);
+    let other = format!("{major}.{minor}.{}", micro + 1);
+    fs::write(project.root().join("other"), format!("qemu-io version {other}\n")).unwrap();
+    let told = one_failure(&project, &named);
+    let known = format!("ROOT/qemu-io is qemu-io {other}, but was {major}.{minor}.{micro} when");
+    assert!(told.starts_with(&known), "{told}");
+    passes();
+}
+
+#[test]
+fn what_every_machine_needs_is_looked_for_once() {
+    let project = Project::new();
+    let path = path_without_servers(&project);
+    let path = ("PATH", path.to_str().unwrap());
+    assert_eq!(
+        one_failure(&project, &[path, ("GDB_OPTIONS", "localhost:1 --once")]),
+        "environment variable GDB_OPTIONS is \"localhost:1 --once\": expected gdbserver on PATH, where there is none: \
+         install it, or unset the variable"
+    );
+    assert_eq!(
+        one_failure(&project, &[path, ("VALGRIND_QEMU", "y")]),
+        "environment variable VALGRIND_QEMU is \"y\": expected valgrind on PATH, where there is none: install it, or \
+         unset the variable"
+    );
+    // Where there is no KVM at all, that is told instead.
+    let text = format!(
+        "case \"$*\" in *'-accel tcg'* | --version) exec {} \"$@\" ;; esac\necho 'failed to initialize kvm'; exit 1",
+        real(ToolKind::Qemu).display()
+    );
+    let qemu = program(&project, "half-a-qemu", &text);
+    let told = one_failure(&project, &[("QEMU_PROG", &qemu), ("IOTESTS_ACCEL", "kvm")]);
+    assert!(
+        told.starts_with("environment variable IOTESTS_ACCEL is \"kvm\": expected ")
+            || told.starts_with("kvm does not work here: ") && told.contains("failed to initialize kvm"),
+        "{told}"
+    );
+}
+
+#[test]
+fn an_emulator_on_which_no_machine_can_run_is_one_failure() {
+    let project = Project::new();
+    let Version { major, minor, micro } = version(ToolKind::QemuImg);
+    let answers = [
+        format!(r#"{{"qemu": {{"major": {major}, "minor": {minor}, "micro": {micro}}}, "package": ""}}"#),
+        r#"{"arch": "s390x"}"#.to_owned(),
+        r#"[{"name": "tcg-accel"}]"#.to_owned(),
+        "[]".to_owned(),
+        "[]".to_owned(),
+        "[]".to_owned(),
+    ];
+    let mut text = format!(
+        "[ \"$1\" != --version ] || {{ echo 'QEMU emulator version {major}.{minor}.{micro}'; exit; }}\n"
+    );
+    text += "fd=$(grep -o 'fd=[0-9]*' <<<\"$*\"); fd=${fd#fd=}\n";
+    for (id, answer) in answers.iter().enumerate() {
+        text += &format!("echo '{{\"return\": {answer}, \"id\": {id}}}' >&$fd\n");
+    }
+    let qemu = program(&project, "qemu-system-s390x", &text);
+    let told = one_failure(&project, &[("QEMU_PROG", &qemu)]);
+    assert!(
+        told.starts_with("there is no halting firmware for the target s390x, so no virtual machine"),
+        "{told}"
+    );
+}
+
+#[test]
+fn binaries_of_different_versions_are_an_error_unless_all_are_named() {
+    let project = Project::new();
+    let text = |version: &str| {
+        let real = real(ToolKind::QemuIo);
+        format!(
+            "[ \"$1\" = --version ] && {{ echo 'qemu-io version {version}'; exit; }}\nexec {} \"$@\"",
+            real.display()
+        )
+    };
+    let real_img = real(ToolKind::QemuImg);
+    let Version { major, minor, micro } = version(ToolKind::QemuImg);
+    let near = program(&project, "near", &text(&format!("{major}.{minor}.{}", micro + 1)));
+    let ran = project.run_with(&["outcome/passes"], &[("QEMU_IO_PROG", &near)]);
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stdout);
+
+    let far = program(&project, "far", &text("6.1.0"));
+    let mut command = project.command(["outcome/passes", "--test-threads=1"]);
+    command.env_remove("QEMU_IMG_PROG").env("PATH", real_img.parent().unwrap()).env("QEMU_IO_PROG", &far);
+    let ran = project.finish(&mut command);
+    assert_eq!(ran.results(), ["preflight: FAILED"]);
+    let lines = format!(
+        "the binaries are of different versions of QEMU:\n    QEMU_IMG is {major}.{minor}.{micro}\n    ROOT/far is 6.1.0\n\
+         what to do: run `sh setup.sh`, or name all of one version in QEMU_PROG, QEMU_IMG_PROG, "
+    );
+    assert!(ran.stdout.contains(&lines), "{}", ran.stdout);
+    let named = [("QEMU_IO_PROG", far.as_str()), ("QEMU_IMG_PROG", real_img.to_str().unwrap())];
+    let ran = project.run_with(&["outcome/passes"], &named);
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stdout);
+    assert!(ran.stderr.starts_with("iotests: the binaries are of different versions"), "{}", ran.stderr);
+    let alone = project.run_with(&["--exact", "outcome/passes::raw"], &named);
+    assert!(!alone.stderr.contains("different versions"), "{}", alone.stderr);
+}
+
+#[test]
+fn directories_that_are_no_good_are_told_by_their_variables() {
+    let project = Project::new();
+    let file = project.root().join("file");
+    fs::write(&file, "").unwrap();
+    let below = file.join("dir");
+    let ran = project.run_with(
+        &["outcome/passes"],
+        &[
+            ("TEST_DIR", below.to_str().unwrap()),
+            ("SOCK_DIR", below.to_str().unwrap()),
+            ("TMPDIR", "/nonexistent"),
+            ("SAMPLE_IMG_DIR", file.to_str().unwrap()),
+        ],
+    );
+    assert_eq!(ran.status.code(), Some(2));
+    assert_eq!(
+        ran.stderr,
+        "iotests: environment variable TEST_DIR is \"ROOT/file/dir\": expected a directory that can be made: Not a \
+         directory (os error 20)\n\
+         iotests: environment variable SOCK_DIR is \"ROOT/file/dir\": expected a directory that can be made: Not a \
+         directory (os error 20)\n\
+         iotests: environment variable TMPDIR is \"/nonexistent\": expected a directory that exists: No such file or \
+         directory (os error 2)\n\
+         iotests: environment variable SAMPLE_IMG_DIR is \"ROOT/file\": expected a directory, not a file\n\
+         iotests: nothing was run\n"
+    );
+    let sockets = project.root().join("new/sockets");
+    let ran = project.run_with(&["outcome/passes"], &[("SOCK_DIR", sockets.to_str().unwrap())]);
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stderr);
+    assert!(sockets.is_dir());
 }

@@ -131,6 +131,7 @@ impl Project {
             (r"\b\d+-(talk\.log)", "PID-$1"),
             (r"(?m)^command: .*$", "command: COMMAND"),
             (r"(QEMU(_[A-Z]+)?|QSD)_PROG=\S+ ", ""),
+            (r"QEMU_(OPTIONS='[^']*'|MODULE_DIR=\S+) ", ""),
             (r"\S+/qemu-img\b", "QEMU_IMG"),
             (r"(?m)^    qemu-img:", "    QEMU_IMG:"),
             // What was said on the monitor.

@@ -59,8 +59,56 @@ fn two_trials_do_not_bless_one_reference_differently() {
     fs::remove_file(project.reference("references/varies.out")).unwrap();
     let ran = project.run_with(&["references/varies"], &[("IOTESTS_BLESS", "1")]);
     assert_eq!(ran.results(), ["references/varies::raw: ok", "references/varies::qcow2: FAILED"]);
-    assert!(ran.stdout.contains("was just written for references/varies::raw"), "{}", ran.stdout);
+    let told =
+        "varies.out is what references/varies::raw logged in this run, and references/varies::qcow2 logged";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
     assert_eq!(fs::read_to_string(project.reference("references/varies.out")).unwrap(), "format raw\n");
+}
+
+/// What becomes of a reference that two formats share, and of which it says what `first` logs.
+fn bless_shared(first: &str, bless: impl Fn(&Project) -> Vec<String>) -> (Vec<String>, String) {
+    let project = Project::new();
+    fs::remove_file(project.reference("references/varies.qcow2.out")).unwrap();
+    let shared = project.reference("references/varies.out");
+    fs::write(&shared, format!("format {first}\n")).unwrap();
+    (bless(&project), fs::read_to_string(shared).unwrap())
+}
+
+#[test]
+fn what_one_trial_agrees_with_no_other_makes_say_something_else() {
+    let bless =
+        |project: &Project| project.run_with(&["references/varies"], &[("IOTESTS_BLESS", "1")]).results();
+    // The trial of raw runs first: it agrees, or else writes what qcow2's meant.
+    let (raw, qcow2) = ("references/varies::raw: ok", "references/varies::qcow2: FAILED");
+    assert_eq!(
+        bless_shared("raw", bless),
+        (vec![raw.to_owned(), qcow2.to_owned()], "format raw\n".to_owned())
+    );
+    assert_eq!(
+        bless_shared("qcow2", bless),
+        (vec![raw.to_owned(), qcow2.to_owned()], "format raw\n".to_owned())
+    );
+}
+
+#[test]
+fn processes_of_one_run_do_not_bless_one_reference_differently() {
+    for first in ["raw", "qcow2"] {
+        let bless = |project: &Project| {
+            let names = ["references/varies::raw", "references/varies::qcow2"];
+            let alone = |name: &&str, id| {
+                let variables = [("IOTESTS_BLESS", "1"), ("NEXTEST_RUN_ID", id)];
+                project.run_with(&["--exact", name], &variables).results().concat()
+            };
+            let results = names.iter().map(|name| alone(name, "one")).collect();
+            // In a run of its own, each may.
+            assert_eq!(alone(&names[1], "two"), "references/varies::qcow2: ok");
+            assert_eq!(alone(&names[0], "three"), "references/varies::raw: ok");
+            results
+        };
+        let (results, text) = bless_shared(first, bless);
+        assert_eq!(results, ["references/varies::raw: ok", "references/varies::qcow2: FAILED"]);
+        assert_eq!(text, "format raw\n");
+    }
 }
 
 #[test]

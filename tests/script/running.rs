@@ -105,10 +105,11 @@ params: size=1M,2M
 [qemu<99.0] log not from the future
 [program=sh] log a shell
 [!program=no-such-program-here] log no such program
+[qapi=blockdev-add/arg-type/discard/^unmap] [!qapi=blockdev-add/arg-type/discard/^trim] log unmap alone
 [size=1M] log $size
 ";
     let log = logged(text);
-    assert_eq!(log, "qcow2\nfile and new\nnot from the future\na shell\nno such program\n");
+    assert_eq!(log, "qcow2\nfile and new\nnot from the future\na shell\nno such program\nunmap alone\n");
 }
 
 #[test]

@@ -38,8 +38,7 @@ pub(super) fn write(
     if files.iter().all(Option::is_none) {
         return Vec::new();
     }
-    // nextest asks for each trial by its whole name.
-    let Some(id) = env.nextest_run().filter(|_| args.exact_names().is_some()) else {
+    let Some(id) = args.nextest_run(env) else {
         return write_files(run, args, records, elapsed);
     };
     match merged::Merged::add(base, id, records) {

@@ -20,6 +20,7 @@ use super::problem::{Pos, Problem};
 use super::run::Run;
 use super::signature::{Split, split};
 use super::words::Word;
+use crate::env::ToolKind;
 use crate::error::{Error, Result};
 use crate::process::Output;
 
@@ -37,6 +38,8 @@ pub struct Command {
     pub yields: bool,
     /// Whether it looks at the result of an earlier one.
     pub needs_reply: bool,
+    /// The binary that it runs, if that is one that may be missing.
+    pub tool: Option<ToolKind>,
     /// What it acts on, and how.
     pub on: Option<(Thing, Role)>,
     look: fn(&[Word]) -> std::result::Result<(), Problem>,
@@ -170,6 +173,7 @@ impl Command {
         fails: None,
         yields: false,
         needs_reply: false,
+        tool: None,
         on: None,
         look: |_| Ok(()),
         run: |_, _| Ok(Done::default()),

@@ -2,6 +2,7 @@
 
 use super::super::run::Run;
 use super::{Command, Done, Role, Thing};
+use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
 use crate::process::Status;
@@ -11,6 +12,7 @@ pub(super) const QEMU_NBD: Command = Command {
     usage: "ARG...",
     about: "starts qemu-nbd, which serves until the end of the trial, or runs it to its end if it serves nothing",
     fails: Some("that it ends with an exit status other than 0, and logs what it prints"),
+    tool: Some(ToolKind::QemuNbd),
     run: |run, call| match run.test.qemu_nbd(&call.texts) {
         Ok(output) => Ok(Done { text: Some(output.stdout), ..Done::default() }),
         Err(Error::Tool(output)) => {
@@ -28,6 +30,7 @@ pub(super) const LIST: Command = Command {
     about: "logs the exports of an NBD server, without block sizes",
     fails: Some("an exit status other than 0"),
     yields: true,
+    tool: Some(ToolKind::QemuNbd),
     run: |run, call| {
         let output = run.test.qemu_nbd_list(&call.texts).unchecked()?;
         run.log(output.stdout.as_str(), &[Filter::nbd_exports()]);
@@ -41,6 +44,7 @@ pub(super) const START: Command = Command {
     usage: "ARG...",
     about: "starts a qemu-nbd that serves any number of clients, and logs that",
     fails: Some("that it ends before it serves, and logs what it prints"),
+    tool: Some(ToolKind::QemuNbd),
     on: Some((Thing::NbdServer, Role::Starts)),
     run: |run, call| match run.test.qemu_nbd_server(&call.texts) {
         Ok(server) => {

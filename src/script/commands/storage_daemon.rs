@@ -4,6 +4,7 @@ use nix::sys::signal::Signal;
 
 use super::qmp::{log_command, log_reply, wanted};
 use super::{Command, Done, Role, Thing};
+use crate::env::ToolKind;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 
@@ -14,6 +15,7 @@ pub(super) const START: Command = Command {
     usage: "[ARG...]",
     about: "starts a storage daemon with a monitor",
     fails: Some("that it ends before it is ready, and logs what it prints"),
+    tool: Some(ToolKind::QemuStorageDaemon),
     on: Some((Thing::StorageDaemon, Role::Starts)),
     run: |run, call| {
         let id = if call.instance.is_empty() { "a" } else { call.instance };
