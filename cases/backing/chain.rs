@@ -11,7 +11,9 @@ pub fn suite(s: &mut Suite) {
     s.test("chain_is_described_from_top_to_bottom", described)
         .formats(["qcow2", "qed"])
         .unsupported_imgopts(["="]);
-    s.test("map_tells_the_depth_of_every_range", depths).formats(["qcow2"]).unsupported_imgopts(["compat"]);
+    s.test("map_tells_the_depth_of_every_range", depths)
+        .formats(["qcow2"])
+        .unsupported_imgopts(["compat", "cluster_size"]);
     s.test("missing_backing_file", missing).formats(["qcow2", "qed"]);
 }
 

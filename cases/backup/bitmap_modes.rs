@@ -14,7 +14,7 @@ enum End {
 }
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2"]).groups(["rw", "backup", "quick"]);
+    s.formats(["qcow2"]).unsupported_imgopts(["cluster_size"]).groups(["rw", "backup", "quick"]);
     for (name, end) in [("completed", End::Completed), ("cancelled", End::Cancelled), ("failed", End::Failed)]
     {
         let mut drive = s.fixture(name, move |t| Drive0::open(t, end));

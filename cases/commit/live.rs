@@ -5,8 +5,8 @@ pub fn suite(s: &mut Suite) {
     s.formats(["qcow2", "qed"]).groups(["commit", "jobs", "quick"]);
     s.test("intermediate_layer_goes_into_the_one_below", intermediate);
     s.test("active_layer_goes_into_the_one_below", active);
-    s.test("whole_chain_goes_into_its_bottom", whole_chain);
-    s.test("active_commit_given_up_when_ready", cancelled);
+    s.test("whole_chain_goes_into_its_bottom", whole_chain).unsupported_imgopts(["cluster_size"]);
+    s.test("active_commit_given_up_when_ready", cancelled).unsupported_imgopts(["cluster_size"]);
     s.test("writes_during_an_active_commit_are_not_lost", busy);
     s.test("mistakes_are_refused", mistakes).formats(["qcow2"]);
 }

@@ -4,7 +4,9 @@ use iotests::prelude::*;
 pub fn suite(s: &mut Suite) {
     s.groups(["convert", "quick"]);
     s.test("overlay_is_flattened", flattened).formats(["qcow2", "qed", "vmdk"]);
-    s.test("backing_file_is_kept_when_named", kept_backing).formats(["qcow2", "qed"]);
+    s.test("backing_file_is_kept_when_named", kept_backing)
+        .formats(["qcow2", "qed"])
+        .unsupported_imgopts(["cluster_size"]);
     s.test("snapshot_is_picked_by_name_and_id", snapshot)
         .formats(["qcow2"])
         .unsupported_imgopts(["refcount_bits=1"]);

@@ -13,8 +13,12 @@ pub fn suite(s: &mut Suite) {
     s.test("requests_in_flight_together", asynchronous);
     s.test("access_beyond_the_end_fails", beyond_the_end);
     s.test("read_only_images_refuse_writes", read_only);
-    s.test("discarded_clusters_read_as_zeros", discard).formats(["qcow2"]).unsupported_imgopts(["compat"]);
-    s.test("compressed_clusters_read_as_written", compressed).formats(["qcow2"]);
+    s.test("discarded_clusters_read_as_zeros", discard)
+        .formats(["qcow2"])
+        .unsupported_imgopts(["compat", "cluster_size"]);
+    s.test("compressed_clusters_read_as_written", compressed)
+        .formats(["qcow2"])
+        .unsupported_imgopts(["cluster_size"]);
 }
 
 fn image(t: &Test) -> TestResult<String> {

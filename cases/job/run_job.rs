@@ -2,7 +2,7 @@
 use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2"]).groups(["jobs", "quick"]);
+    s.formats(["qcow2"]).unsupported_imgopts(["cluster_size"]).groups(["jobs", "quick"]);
     s.test("dismissed_by_us", dismissed);
     s.test("dismissed_by_qemu", dismisses_itself);
     s.test("finalized_by_us", finalized);

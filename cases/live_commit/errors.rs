@@ -6,7 +6,7 @@ const SIZE: u64 = 2 << 20;
 const DATA: u64 = 512 << 10;
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "qed"]).groups(["rw", "backing", "quick"]);
+    s.formats(["qcow2", "qed"]).unsupported_imgopts(["cluster_size"]).groups(["rw", "backing", "quick"]);
     let actions = ["report", "ignore", "stop"];
     s.test("active_layer_read", |t| commit_over_error(t, "top", "read")).params(actions);
     s.test("active_layer_write", |t| commit_over_error(t, "top", "write")).params(actions);

@@ -10,7 +10,7 @@ struct Chain {
 pub fn suite(s: &mut Suite) {
     s.formats(["qcow2"]).groups(["rw", "backing", "quick"]);
     let mut chain = s.fixture("chain", Chain::open);
-    chain.requires(Requirement::VirtioScsi);
+    chain.requires(Requirement::VirtioScsi).unsupported_imgopts(["cluster_size"]);
     chain.test("between_filters", between_filters);
     chain.test("through_a_filter", through_a_filter);
     chain.test("active_layer_with_its_filter", active_layer_with_its_filter);

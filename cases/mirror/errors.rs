@@ -9,7 +9,7 @@ pub fn suite(s: &mut Suite) {
     s.formats(["qcow2", "qed"]).groups(["rw", "backing", "quick"]);
     let actions = ["report", "ignore", "stop"];
     s.test("read", |t| mirror_over_error(t, "read")).params(actions);
-    s.test("write", |t| mirror_over_error(t, "write")).params(actions);
+    s.test("write", |t| mirror_over_error(t, "write")).params(actions).unsupported_imgopts(["cluster_size"]);
 }
 
 fn mirror_over_error(t: &mut Test, operation: &str) -> TestResult {

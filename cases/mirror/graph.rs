@@ -10,7 +10,10 @@ pub fn suite(s: &mut Suite) {
     orphan.test("target_not_shared_at_the_end", target_not_shared_at_the_end);
     s.test("replaces_a_filter", replaces_a_filter);
     let mut overlay = s.fixture("overlay", Overlay::create);
-    overlay.test("from_copy_on_read", from_copy_on_read).formats(FORMATS);
+    overlay
+        .test("from_copy_on_read", from_copy_on_read)
+        .formats(FORMATS)
+        .unsupported_imgopts(["cluster_size"]);
     overlay.test("unnamed_filter", unnamed_filter).formats(FORMATS).requires(Requirement::VirtioScsi);
     overlay.test("named_filter", named_filter).formats(FORMATS).requires(Requirement::VirtioScsi);
 }

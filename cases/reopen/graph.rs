@@ -11,7 +11,7 @@ struct Disks {
 }
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2"]).groups(["rw", "quick"]);
+    s.formats(["qcow2"]).unsupported_imgopts(["cluster_size"]).groups(["rw", "quick"]);
     let mut disks = s.fixture("", Disks::open).tear_down(Disks::verify);
     disks.test("other_backing_files", other_backing_files);
     disks.test("no_cycles", no_cycles);

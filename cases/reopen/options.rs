@@ -16,7 +16,7 @@ pub fn suite(s: &mut Suite) {
     disks.test("read_only", read_only);
     disks.test("cache", cache);
     disks.test("detect_zeroes", detect_zeroes);
-    disks.test("of_qcow2", of_qcow2);
+    disks.test("of_qcow2", of_qcow2).unsupported_imgopts(["cluster_size"]);
     disks.test("node_names_left_out", node_names_left_out);
     disks.test("back_to_default", back_to_default);
     disks.test("backing_is_needed", backing_is_needed);

@@ -9,7 +9,7 @@ const CHUNK: u64 = 512 << 10;
 const SIZE: u64 = 2 << 20;
 
 pub fn suite(s: &mut Suite) {
-    s.formats(["qcow2", "qed"]).groups(["rw", "backing", "quick"]);
+    s.formats(["qcow2", "qed"]).unsupported_imgopts(["cluster_size"]).groups(["rw", "backing", "quick"]);
     let actions = ["report", "ignore", "stop", "enospc"];
     s.test("input_output", |t| stream_over_error(t, EIO)).params(actions);
     s.test("no_space", |t| stream_over_error(t, ENOSPC)).params(actions);

@@ -24,7 +24,7 @@ pub fn suite(s: &mut Suite) {
     chain.test("paused_and_resumed", paused_and_resumed);
     chain.test("finalized_by_hand", finalized_by_hand);
     chain.test("cancelled", cancelled);
-    chain.test("speed", speed);
+    chain.test("speed", speed).unsupported_imgopts(["cluster_size"]);
     chain.test("bad_speed", bad_speed);
     chain.test("read_only_top", read_only_top);
     chain.test("refused", refused);
