@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::suite::{Suite, finish};
+use crate::suite::{Suite, binary, finish};
 
 /// Runs one trial, which fails.
 fn failure(suite: &Suite, trial: &str) -> crate::suite::Ran {
@@ -148,4 +148,16 @@ fn side_by_side_the_verdicts_are_the_same() {
         results
     };
     assert_eq!(verdicts("--test-threads=1"), verdicts("--test-threads=4"));
+}
+
+#[test]
+fn a_run_goes_on_when_its_program_is_built_anew() {
+    let suite = Suite::new();
+    let program = suite.root().join("upstream");
+    fs::copy(binary(), &program).unwrap();
+    suite.replace("003", "rm upstream; echo same; status=0");
+    let args = ["--exact", "003::raw", "005::raw", "--test-threads=1"];
+    let ran = finish(&mut suite.command_of(&program, args));
+    assert_eq!(ran.results(), ["003::raw: ok", "005::raw: ok"], "{}\n{}", ran.stdout, ran.stderr);
+    assert!(!program.exists());
 }
