@@ -16,7 +16,7 @@ use super::reference::{self, Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
-use crate::error::{Error, Result, SuiteFailure, TestResult};
+use crate::error::{Error, Result, SuiteFailure, SuiteOutput, TestResult};
 use crate::suite::{Body, KnownFailure, Place};
 use crate::test::Test;
 
@@ -70,9 +70,13 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             Error::Suite(failure) => {
                 let SuiteFailure { problem, is_error, output } = *failure;
                 problems.extend(problem.map(|text| Problem::Suite { text, is_error }));
-                let differs =
-                    output.map(|(path, expected, actual)| Mismatch::Differs { path, expected, actual });
-                problems.extend(differs.map(Problem::Reference));
+                let differs = |SuiteOutput { reference, expected, actual, bytes }| Mismatch::Differs {
+                    path: reference,
+                    expected,
+                    actual,
+                    bytes: Some(bytes),
+                };
+                problems.extend(output.map(differs).map(Problem::Reference));
             }
             _ => problems.push(Problem::Case(failure)),
         },
@@ -238,16 +242,19 @@ fn in_time<T>(receiver: &Receiver<T>, ctx: &Context) -> Option<T> {
 impl Run {
     /// Writes the reference of a trial that ran to its end.
     fn bless(&self, trial: &str, mismatch: &Mismatch) -> Result<()> {
-        let (path, Some(text)) = (mismatch.path(), mismatch.actual()) else { return Ok(()) };
+        let (path, Some(text), Some(bytes)) = (mismatch.path(), mismatch.actual(), mismatch.bytes()) else {
+            return Ok(());
+        };
         let shown = self.project.show(path);
         let mut blessed = self.blessed.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((other, _)) = blessed.get(path).filter(|(_, theirs)| !super::diff::same(theirs, text)) {
             return Err(Error::Setup(format!(
                 "{shown} was just written for {other}, which logged something else: create an empty file for the \
-                 variant that differs, such as <test>.<format>.out, and bless again"
+                 variant that differs, such as <test>.<format>.out (in QEMU's own suite <test>.out.<format>), and \
+                 bless again"
             )));
         }
-        reference::write(path, text)?;
+        reference::write(path, bytes)?;
         say(format_args!("blessed {shown} ({trial})"));
         blessed.insert(path.to_owned(), (trial.to_owned(), text.to_owned()));
         Ok(())

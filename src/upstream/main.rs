@@ -77,7 +77,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
             Err(error) => return Ok(harness::preflight_failed(args, &error)),
         }
     };
-    let shared = Arc::new(Shared { surroundings, programs, bless: env.bless() });
+    let shared = Arc::new(Shared { surroundings, programs });
     if env.listing() == Some(Listing::Environment) {
         let listing = listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?;
         return Ok(harness::print(&listing));

@@ -12,7 +12,7 @@ use super::environment::{Place, Surroundings};
 use super::plan::{self, Point};
 use super::supervisor::{self, End, Job, Report};
 use crate::context::Context;
-use crate::error::{Error, Result, SuiteFailure};
+use crate::error::{Error, Result, SuiteFailure, SuiteOutput};
 use crate::harness::say;
 use crate::process::Status;
 
@@ -26,8 +26,6 @@ pub(super) struct Shared {
     pub(super) surroundings: Surroundings,
     /// What is run as QEMU and as Python; nothing when trials are only listed.
     pub(super) programs: Option<Programs>,
-    /// Whether a reference is to be written where the output differs.
-    pub(super) bless: bool,
 }
 
 /// What runs besides the tests themselves.
@@ -68,9 +66,12 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     tell_of_leftovers(point, &report);
     let actual = fs::read(&output).map_err(Error::io(format!("read {}", output.display())))?;
     let differs = || {
-        let readable = |bytes: &[u8]| compare::readable(bytes);
-        (!compare::same(&expected, &actual))
-            .then(|| (reference.clone(), readable(&expected), readable(&actual)))
+        (!compare::same(&expected, &actual)).then(|| SuiteOutput {
+            reference: reference.clone(),
+            expected: compare::readable(&expected),
+            actual: compare::readable(&actual),
+            bytes: actual.clone(),
+        })
     };
     let problem = problem(&report, &job, &actual);
     if let Some((text, is_error)) = problem {
@@ -90,9 +91,6 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
         }
     }
     let Some(mismatch) = differs() else { return Ok(()) };
-    if shared.bless {
-        return bless(point, &reference, &actual);
-    }
     if test.source.steps_clock && !programs.emulator.has_qtest() {
         return Err(Error::Skip(
             "needs QEMU's qtest accelerator: it steps the virtual clock, and its output differed without"
@@ -135,7 +133,7 @@ impl Shared {
     }
 }
 
-fn failed(problem: Option<String>, is_error: bool, output: Option<(PathBuf, String, String)>) -> Result<()> {
+fn failed(problem: Option<String>, is_error: bool, output: Option<SuiteOutput>) -> Result<()> {
     Err(Error::Suite(Box::new(SuiteFailure { problem, is_error, output })))
 }
 
@@ -179,12 +177,6 @@ fn tell_of_leftovers(point: &Point, report: &Report) {
 fn read_note(path: &Path) -> Option<String> {
     let text = fs::read(path).ok()?;
     Some(compare::readable(&text).trim().to_owned())
-}
-
-fn bless(point: &Point, reference: &Path, actual: &[u8]) -> Result<()> {
-    fs::write(reference, actual).map_err(Error::io(format!("write {}", reference.display())))?;
-    say(format_args!("blessed {} ({})", reference.display(), point.name()));
-    Ok(())
 }
 
 fn tail(text: &str) -> String {
