@@ -38,6 +38,8 @@ pub(super) struct Surroundings {
 /// One test's own part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
+    /// The trial's name.
+    pub(super) trial: &'a str,
     /// The image format.
     pub(super) format: &'a str,
     /// The protocol.
@@ -67,6 +69,7 @@ impl Surroundings {
     /// Everything that a test's environment has besides what the harness's own has.
     pub(super) fn variables(&self, env: &TestEnv, place: &Place<'_>) -> Result<Variables> {
         let mut set = Setter(Vec::new());
+        set.to("IOTESTS_TRIAL", place.trial);
         set.to("PYTHONPATH", self.python_path());
         set.to("PYTHONPYCACHEPREFIX", &self.python_cache);
         set.to("TEST_DIR", place.test_dir);

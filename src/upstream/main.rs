@@ -14,7 +14,7 @@ use crate::harness::{self, Args, Project};
 
 /// What to do when there is no suite.
 const HOW_TO_GET_ONE: &str = "\
-iotests: IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
+IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
 iotests: of a QEMU source tree of the same version as the binaries. To get one:
 iotests:   Debian, Ubuntu   apt-get source qemu
 iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests tells where it is
@@ -52,7 +52,11 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     harness::none_of(harness::environment(&env))?;
     let one = |error| vec![error];
     let Some(suite) = env.suite() else {
-        harness::say(HOW_TO_GET_ONE);
+        // Stdout is for what was asked for, and a shell may be about to execute it.
+        if env.listing().is_some() {
+            return Err(vec![Error::Setup(HOW_TO_GET_ONE.to_owned())]);
+        }
+        harness::say(format_args!("iotests: {HOW_TO_GET_ONE}"));
         return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
     };
     let tree = Tree::open(suite).map_err(one)?;
@@ -74,6 +78,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         };
         match ready() {
             Ok(programs) => Some(programs),
+            Err(error) if env.listing().is_some() => return Err(vec![error]),
             Err(error) => return Ok(harness::preflight_failed(args, &error)),
         }
     };

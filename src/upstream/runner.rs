@@ -50,7 +50,8 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     access(&test.path, AccessFlags::X_OK)
         .map_err(Error::os(format!("execute {} (is it executable?)", test.path.display())))?;
     let (dir, sock_dir) = (ctx.scratch().dir(), ctx.scratch().sock_dir()?);
-    let place = programs.place(point, &expected, dir, sock_dir);
+    let name = point.name();
+    let place = programs.place(point, &name, &expected, dir, sock_dir);
     let base = test.base_name();
     let output = dir.join(format!("{base}.out.bad"));
     let interpreter = test.source.python.then(|| programs.python.clone().into_os_string());
@@ -105,11 +106,13 @@ impl Programs {
     pub(super) fn place<'a>(
         &'a self,
         point: &'a Point,
+        trial: &'a str,
         reference: &[u8],
         test_dir: &'a Path,
         sock_dir: &'a Path,
     ) -> Place<'a> {
         Place {
+            trial,
             format: &point.format,
             protocol: &point.protocol,
             emulator: self.emulator.program(shows_clock(reference)),

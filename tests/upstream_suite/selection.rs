@@ -3,7 +3,7 @@
 use std::fs;
 use std::process::Command;
 
-use crate::suite::{Suite, finish};
+use crate::suite::{Suite, binary, finish};
 
 #[test]
 fn without_a_suite_it_says_how_to_get_one_and_passes() {
@@ -109,8 +109,41 @@ fn the_environment_of_a_test_can_be_had_in_a_shell() {
     let suite = Suite::new();
     let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]);
     assert!(printed.status.success(), "{}", printed.stderr);
+    assert!(!printed.stdout.contains("running"), "{}", printed.stdout);
     let script = format!("{}\ncd {}\n./019 2>&1 | grep -v out.bad", printed.stdout, suite.root().display());
     let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
     let expected = fs::read_to_string(suite.file("019.out.qcow2")).unwrap().replace("019.out.bad\n", "");
     assert_eq!(ran.stdout, expected, "{}", printed.stdout);
+}
+
+#[test]
+fn no_run_starts_in_the_environment_of_a_test() {
+    let suite = Suite::new();
+    let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]).stdout;
+    let script = format!("{printed}\nexec \"$0\" --exact 001::raw",);
+    let mut shell = suite.command_of("/bin/bash".as_ref(), ["-c", &script]);
+    let ran = finish(shell.arg(binary()));
+    assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
+    ran.notes("the trial 019::qcow2").notes("another shell");
+    // Nor does one on what stands in for QEMU, where something has to.
+    let line = printed.lines().find_map(|line| line.strip_prefix("export QEMU_PROG=")).unwrap();
+    if line.contains("/upstream/qemu-") {
+        let ran = suite.run(&["--exact", "001::raw"], &[("QEMU_PROG", line)]);
+        assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
+        ran.says("QEMU itself");
+    }
+}
+
+#[test]
+fn a_shell_gets_nothing_to_execute_where_there_is_no_environment() {
+    let suite = Suite::new();
+    let list = [("IOTESTS_LIST", "environment")];
+    let refused = |command: &mut Command, why: &str| {
+        let ran = finish(command.envs(list));
+        assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
+        ran.notes(why);
+    };
+    refused(suite.command(["--exact", "001::raw"]).env_remove("IOTESTS_SUITE"), "apt-get source qemu");
+    refused(suite.command(["--exact", "001::raw"]).env("PYTHON", "/nonexistent"), "set PYTHON");
+    refused(&mut suite.command(["--exact", "nonesuch::raw"]), "name one with --exact");
 }
