@@ -27,17 +27,22 @@ const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs a trial to its end, whatever that is.
 pub(super) fn run(run: &Run, plan: &Plan) -> Record {
-    let start = Instant::now();
+    let mut start = Instant::now();
     let mut not_run = Vec::new();
     let outcome = match &plan.skip {
         Some(reason) => Outcome::Skipped(reason.clone()),
-        None => match run_here(run, plan, &mut not_run) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let problems = [Problem::Harness(error)];
-                Outcome::Failed(failure::report(&problems, &scene(run, plan, &not_run, &[]), run.color))
+        None => {
+            let held = serial::hold(&plan.serial, run.env.tmp_dir());
+            // The others' time is not its own.
+            start = Instant::now();
+            match held.and_then(|_held| run_here(run, plan, &mut not_run)) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let problems = [Problem::Harness(error)];
+                    Outcome::Failed(failure::report(&problems, &scene(run, plan, &not_run, &[]), run.color))
+                }
             }
-        },
+        }
     };
     Record {
         name: plan.name.clone(),
@@ -50,7 +55,6 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
 }
 
 fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome> {
-    let _held = serial::hold(&plan.serial, run.env.tmp_dir())?;
     let limit = run.env.timeout_scale().scale(plan.limit);
     let ctx = Arc::new(Context::new(
         Arc::clone(&run.env),

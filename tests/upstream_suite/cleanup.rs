@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use iotests::process::Deadline;
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc::O_NONBLOCK;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
@@ -90,6 +91,26 @@ fn a_process_left_behind_is_named_and_killed() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("007::raw left a process behind"), "{stderr}");
     assert!(stderr.contains("sleep 1000"), "{stderr}");
+}
+
+#[test]
+fn time_spent_waiting_for_others_is_not_the_tests_own() {
+    let suite = Suite::new();
+    suite.replace("003", "echo same >\"$PWD/mine\"; cat mine; status=0");
+    let lock = File::create(suite.root().join("../../../iotests-serial-suite-directory.lock")).unwrap();
+    let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let log = suite.scratch().join("log.json");
+    let mut command = suite.command(["--exact", "003::raw"]);
+    let mut run = command.env("IOTESTS_LOG", &log).stdout(Stdio::null()).spawn().unwrap();
+    let pid = rustix::process::Pid::from_raw(run.id().cast_signed()).unwrap();
+    let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+    let [ended] = Deadline::after(Duration::from_secs(3)).wait_readable([process.as_fd()]).unwrap();
+    assert!(!ended, "it ran while another had the directory");
+    drop(lock);
+    assert!(run.wait().unwrap().success());
+    let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(log).unwrap()).unwrap();
+    let seconds = record["seconds"].as_f64().unwrap();
+    assert!(seconds < 2.0, "{seconds}");
 }
 
 /// Stops a run while a test hangs in it.
