@@ -20,8 +20,6 @@ use crate::error::{Error, Result, SuiteFailure, SuiteOutput, TestResult};
 use crate::suite::{Body, KnownFailure, Place};
 use crate::test::Test;
 
-/// How much longer than its deadline a case gets to report what it was waiting for.
-const HEAD_START: Duration = Duration::from_secs(1);
 /// How long a case gets to end once its children are gone.
 const GRACE: Duration = Duration::from_secs(5);
 
@@ -225,7 +223,7 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
             let _ = sender.send(result.and_then(|result| ended.map(|()| result)));
         })
         .map_err(Error::io("start a thread for the trial"))?;
-    if let Some(result) = in_time(&receiver, ctx) {
+    if let Some(result) = in_time(&receiver, ctx, plan.head_start) {
         return Ok(match result {
             Ok(result) => End::Returned(result),
             Err(panic) => End::Panicked(panic),
@@ -236,10 +234,10 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     Ok(End::Late { killed, result: receiver.recv_timeout(GRACE).ok() })
 }
 
-fn in_time<T>(receiver: &Receiver<T>, ctx: &Context) -> Option<T> {
+fn in_time<T>(receiver: &Receiver<T>, ctx: &Context, head_start: Duration) -> Option<T> {
     match ctx.deadline().remaining() {
         None => receiver.recv().ok(),
-        Some(left) => receiver.recv_timeout(left + HEAD_START).ok(),
+        Some(left) => receiver.recv_timeout(left + head_start).ok(),
     }
 }
 

@@ -36,8 +36,8 @@ impl Told {
         Self { path, pipe }
     }
 
-    /// Waits for a line of ids and makes each a descriptor that tells the end of its process.
-    fn processes(&mut self) -> Vec<OwnedFd> {
+    /// Waits for a line of process ids.
+    fn pids(&mut self) -> Vec<i32> {
         let mut line = Vec::new();
         let deadline = Deadline::after(LIMIT);
         while !line.ends_with(b"\n") {
@@ -48,19 +48,30 @@ impl Told {
             line.extend_from_slice(&buffer[..count]);
         }
         let line = String::from_utf8(line).unwrap();
-        let open = |word: &str| {
-            let pid = rustix::process::Pid::from_raw(word.parse().unwrap()).unwrap();
-            pidfd_open(pid, PidfdFlags::empty()).unwrap()
-        };
-        line.split_whitespace().map(open).collect()
+        line.split_whitespace().map(|word| word.parse().unwrap()).collect()
     }
+
+    /// The same as descriptors that tell the ends of the processes.
+    fn processes(&mut self) -> Vec<OwnedFd> {
+        self.pids().into_iter().map(open).collect()
+    }
+}
+
+fn open(pid: i32) -> OwnedFd {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    pidfd_open(pid, PidfdFlags::empty()).unwrap()
+}
+
+/// Whether a process ends within this time.
+fn ends(process: &OwnedFd, limit: Duration) -> bool {
+    let [ended] = Deadline::after(limit).wait_readable([process.as_fd()]).unwrap();
+    ended
 }
 
 #[track_caller]
 fn end(processes: &[OwnedFd]) {
     for process in processes {
-        let [ended] = Deadline::after(LIMIT).wait_readable([process.as_fd()]).unwrap();
-        assert!(ended, "a process lives on");
+        assert!(ends(process, LIMIT), "a process lives on");
     }
 }
 
@@ -76,6 +87,26 @@ fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
     let kept = suite.scratch().join("failed/006.raw/daemon.pid");
     let daemon: i32 = std::fs::read_to_string(kept).unwrap().trim().parse().unwrap();
     assert!(kill(Pid::from_raw(daemon), None).is_err(), "the daemon lives on");
+}
+
+#[test]
+fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
+    let suite = Suite::new();
+    suite.run(&["--exact", "001::raw"], &[]);
+    suite.replace("006", "echo $PPID >\"$TELL\"; sleep 1000");
+    let mut told = Told::new(&suite);
+    let mut command = suite.command(["--exact", "006::raw"]);
+    command.env("TELL", &told.path).env("IOTESTS_TIMEOUT_SCALE", "0.005");
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // What waits for the test, and will kill it, is slow.
+    let supervisor = Pid::from_raw(told.pids()[0]);
+    kill(supervisor, Signal::SIGSTOP).unwrap();
+    let gave_up = ends(&open(run.id().cast_signed()), Duration::from_secs(10));
+    kill(supervisor, Signal::SIGCONT).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(!gave_up && stdout.contains("timed out after 3.0 s; these processes were running"), "{stdout}");
+    assert_eq!(stdout.matches("sleep 1000").count(), 1, "{stdout}");
 }
 
 #[test]
@@ -102,10 +133,8 @@ fn time_spent_waiting_for_others_is_not_the_tests_own() {
     let log = suite.scratch().join("log.json");
     let mut command = suite.command(["--exact", "003::raw"]);
     let mut run = command.env("IOTESTS_LOG", &log).stdout(Stdio::null()).spawn().unwrap();
-    let pid = rustix::process::Pid::from_raw(run.id().cast_signed()).unwrap();
-    let process = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-    let [ended] = Deadline::after(Duration::from_secs(3)).wait_readable([process.as_fd()]).unwrap();
-    assert!(!ended, "it ran while another had the directory");
+    let process = open(run.id().cast_signed());
+    assert!(!ends(&process, Duration::from_secs(3)), "it ran while another had the directory");
     drop(lock);
     assert!(run.wait().unwrap().success());
     let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(log).unwrap()).unwrap();

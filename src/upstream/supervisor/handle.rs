@@ -17,6 +17,9 @@ use crate::process::Deadline;
 /// How long a supervisor gets beyond its test's time: to tell a daemon's end, to kill, to report.
 const SLACK: Duration = Duration::from_secs(30);
 
+/// How long after its test's time it may take until [`run`] tells what came of it.
+pub(in crate::upstream) const PATIENCE: Duration = Duration::from_secs(2 * SLACK.as_secs() + 1);
+
 /// The program that runs here, also once its file is gone or another: cargo may build it anew meanwhile.
 const THIS_PROGRAM: &str = "/proc/self/exe";
 

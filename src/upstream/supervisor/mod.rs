@@ -15,7 +15,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use handle::{Job, run};
+pub(super) use handle::{Job, PATIENCE, run};
 
 /// First argument of a supervisor.
 const MARK: &str = "--supervise-upstream-test";
