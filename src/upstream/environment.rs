@@ -31,8 +31,6 @@ pub(super) struct Surroundings {
     pub(super) python_path: Option<OsString>,
     /// `VALGRIND_OPTS` as it was.
     pub(super) valgrind_options: Option<OsString>,
-    /// What freed memory is filled with.
-    pub(super) malloc_perturb: u8,
 }
 
 /// One test's own part.
@@ -56,13 +54,12 @@ pub(super) struct Place<'a> {
 
 impl Surroundings {
     /// Takes what is needed from this process's environment.
-    pub(super) fn new(tree: Tree, env: &TestEnv, work_dir: &Path) -> Self {
+    pub(super) fn new(tree: Tree, work_dir: &Path) -> Self {
         Self {
             tree,
             python_cache: work_dir.join("pycache"),
             python_path: std::env::var_os("PYTHONPATH").filter(|path| !path.is_empty()),
             valgrind_options: std::env::var_os("VALGRIND_OPTS"),
-            malloc_perturb: env.malloc_perturb().unwrap_or_else(random_byte),
         }
     }
 
@@ -99,7 +96,7 @@ impl Surroundings {
         set.to("CACHEMODE", env.cachemode());
         set.to("CACHEMODE_IS_DEFAULT", truth(env.cachemode_is_default()));
         set.to("QEMU_DEFAULT_MACHINE", env.default_machine()?);
-        set.to("MALLOC_PERTURB_", self.malloc_perturb.to_string());
+        set.maybe("MALLOC_PERTURB_", env.malloc_perturb().map(|byte| byte.to_string()));
         set.maybe("GDB_OPTIONS", env.gdb().get(1..).map(|options| options.join(" ")));
         set.maybe("VALGRIND_QEMU", env.valgrind().then_some("y"));
         set.maybe("PRINT_QEMU", env.print_qemu().then_some("y"));
@@ -152,8 +149,8 @@ fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-/// Not 0, which would switch it off, nor 255.
-fn random_byte() -> u8 {
+/// What to fill freed memory with: not 0, which would switch that off, nor 255.
+pub(super) fn random_byte() -> u8 {
     // The standard library's hashers start from random keys.
     let number = RandomState::new().build_hasher().finish() % 254;
     u8::try_from(number).map_or(1, |number| number + 1)

@@ -7,7 +7,7 @@ use super::emulator::Emulator;
 use super::environment::Surroundings;
 use super::runner::{Programs, Shared};
 use super::tree::Tree;
-use super::{listing, plan, python, supervisor};
+use super::{environment, listing, plan, python, supervisor};
 use crate::env::{Listing, TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::harness::{self, Args, Project};
@@ -31,7 +31,9 @@ pub fn main(project: Project) -> ExitCode {
         Err(error) => return harness::refuse(&[error]),
     };
     let env = match TestEnv::from_process() {
-        Ok(env) => env.with_cache_dir(project.work_dir().join("probes")),
+        Ok(env) => env
+            .with_cache_dir(project.work_dir().join("probes"))
+            .with_malloc_perturb(environment::random_byte()),
         Err(errors) => return harness::refuse(&errors),
     };
     start(project, &args, env).unwrap_or_else(|errors| harness::refuse(&errors))
@@ -61,7 +63,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     };
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
-    let surroundings = Surroundings::new(tree, &env, &work_dir);
+    let surroundings = Surroundings::new(tree, &work_dir);
     let exact = args.exact_names();
     let points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
     if env.listing() == Some(Listing::Groups) {

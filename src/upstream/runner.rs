@@ -81,7 +81,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
                 "needs QEMU's qtest accelerator: it steps the virtual clock, and failed without ({text})"
             )));
         }
-        return failed(Some(format!("{text}\n{}", shared.hint())), is_error, differs());
+        return failed(Some(text), is_error, differs());
     }
     if let Some(reason) = read_note(&dir.join(format!("{base}.notrun"))) {
         return Err(Error::Skip(reason));
@@ -128,11 +128,6 @@ impl Shared {
     pub(super) fn programs(&self) -> Result<&Programs> {
         let missing = || Error::Setup("trials that are listed cannot be run".to_owned());
         self.programs.as_ref().ok_or_else(missing)
-    }
-
-    /// What was chosen by chance, and is needed to do the same again.
-    fn hint(&self) -> String {
-        format!("memory was filled with MALLOC_PERTURB_={}", self.surroundings.malloc_perturb)
     }
 }
 

@@ -61,6 +61,25 @@ fn a_difference_is_shown_with_its_sides_and_what_to_do() {
 }
 
 #[test]
+fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
+    let suite = Suite::new();
+    let byte = |ran: &crate::suite::Ran| {
+        let command = ran.stdout.lines().find_map(|line| line.strip_prefix("reproduce: ")).unwrap();
+        let (_, rest) = command.split_once("MALLOC_PERTURB_=").unwrap();
+        rest.split_once(' ').unwrap().0.to_owned()
+    };
+    suite.replace("002", "echo $MALLOC_PERTURB_");
+    let ran = failure(&suite, "002::raw");
+    ran.says(&format!("+{}\n", byte(&ran)));
+    suite.replace("002", "status=0; echo $MALLOC_PERTURB_");
+    let ran = failure(&suite, "002::raw");
+    ran.says(&format!("+{}\n", byte(&ran)));
+    let ran = suite.run(&["--exact", "002::raw"], &[("MALLOC_PERTURB_", "77")]);
+    assert_eq!(byte(&ran), "77");
+    ran.says("+77\n");
+}
+
+#[test]
 fn a_bad_exit_status_fails_whatever_was_printed() {
     let suite = Suite::new();
     failure(&suite, "003::raw").says("exit status 3").says("MALLOC_PERTURB_=");
