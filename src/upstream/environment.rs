@@ -6,8 +6,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 use super::tree::Tree;
+use crate::context::SOCKET_PATH_MAX;
 use crate::env::{TestEnv, ToolKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// What follows the directory that sockets are made below: that of a trial, and the longest name that
+/// a test gives to one.
+const SOCKET: &str = "/iotests-run-XXXXXX/9999/qemutarget-4194304-qtest.sock";
 
 /// Variables to set, and to remove where there is no value.
 pub(super) type Variables = Vec<(OsString, Option<OsString>)>;
@@ -128,6 +133,22 @@ impl Surroundings {
     fn qemu_io_options(&self, env: &TestEnv) -> String {
         format!("--cache {} --aio {}{}", env.cachemode(), env.aiomode(), given(env, "QEMU_IO_OPTIONS"))
     }
+}
+
+/// A directory for sockets whose name is so long that the kernel would not take theirs.
+pub(super) fn too_long_for_sockets(env: &TestEnv) -> Option<Error> {
+    let (name, dir) = match env.sock_dir() {
+        Some(dir) => ("SOCK_DIR", dir),
+        None => ("TMPDIR", env.tmp_dir()),
+    };
+    let limit = SOCKET_PATH_MAX - SOCKET.len();
+    (dir.as_os_str().len() > limit).then(|| Error::Variable {
+        name: name.to_owned(),
+        value: dir.display().to_string(),
+        expected: format!(
+            "a path of at most {limit} bytes, for the sockets of QEMU's tests are made below it; SOCK_DIR may name another"
+        ),
+    })
 }
 
 /// The words that the user adds to the options that are always there.

@@ -61,6 +61,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         harness::say(format_args!("iotests: {HOW_TO_GET_ONE}"));
         return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
     };
+    harness::none_of(environment::too_long_for_sockets(&env).into_iter().collect())?;
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
     let surroundings = Surroundings::new(tree, &work_dir);

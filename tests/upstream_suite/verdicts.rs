@@ -134,6 +134,24 @@ fn the_environment_follows_the_settings() {
 }
 
 #[test]
+fn directories_too_long_for_sockets_are_refused() {
+    let suite = Suite::new();
+    let long = suite.scratch().join("long".repeat(10));
+    let long = long.to_str().unwrap();
+    fs::create_dir_all(long).unwrap();
+    let refused = |variables: &[(&str, &str)], name: &str| {
+        let ran = suite.run(&["--exact", "001::raw"], variables);
+        assert!(!ran.status.success() && ran.results().is_empty(), "{}", ran.stdout);
+        ran.notes(&format!("{name} is {long:?}")).notes("at most");
+    };
+    refused(&[("SOCK_DIR", long)], "SOCK_DIR");
+    refused(&[("TMPDIR", long)], "TMPDIR");
+    let short = suite.scratch();
+    let ran = suite.run(&["--exact", "001::raw"], &[("TMPDIR", long), ("SOCK_DIR", short.to_str().unwrap())]);
+    assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stderr);
+}
+
+#[test]
 fn a_missing_python_module_is_one_error() {
     let suite = Suite::new();
     fs::remove_file(suite.root().join("../../python/beside_the_suite.py")).unwrap();
