@@ -1,6 +1,7 @@
 //! What is listed and what is run.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
 use crate::suite::{Suite, binary, finish};
@@ -54,6 +55,29 @@ fn listing_starts_nothing() {
     let ran = finish(&mut command);
     assert!(ran.status.success(), "{}", ran.stderr);
     ran.says("tests/named::qcow2: test");
+}
+
+#[test]
+fn listing_asks_qemu_once_where_its_accelerators_decide() {
+    let suite = Suite::new();
+    suite.replace("021", "clock_step block_set_io_throttle");
+    suite.replace("020", "clock_step block_set_io_throttle");
+    let qemu =
+        std::env::var("QEMU_PROG").unwrap_or_else(|_| format!("qemu-system-{}", std::env::consts::ARCH));
+    let (starts, counting) = (suite.root().join("starts"), suite.root().join("counting"));
+    fs::write(&counting, format!("#!/bin/sh\necho start >>'{}'\nexec {qemu} \"$@\"\n", starts.display()))
+        .unwrap();
+    fs::set_permissions(&counting, fs::Permissions::from_mode(0o755)).unwrap();
+    let list = |more: &[&str]| {
+        let all: Vec<_> = ["--list", "--format", "terse"].iter().chain(more).copied().collect();
+        let ran = suite.run(&all, &[("QEMU_PROG", counting.to_str().unwrap())]);
+        assert_eq!(ran.stderr, "");
+        ran.stdout
+    };
+    assert!(list(&[]).contains("021::raw: test"));
+    let ignored = list(&["--ignored"]);
+    assert_eq!(ignored.contains("020::raw: test"), ignored.contains("021::qcow2: test"));
+    assert_eq!(fs::read_to_string(starts).unwrap(), "start\n");
 }
 
 #[test]
