@@ -90,6 +90,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         let listing = listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?;
         return Ok(harness::print(&listing));
     }
+    let project = project.with_suite(shared.surroundings.tree.root());
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
     harness::conclude(project, args, env, plans, false).map_err(one)
 }

@@ -107,6 +107,17 @@ fn groups_can_be_listed() {
 }
 
 #[test]
+fn what_is_remembered_of_one_suite_is_not_taken_for_another() {
+    let (suite, other) = (Suite::new(), Suite::new());
+    suite.run(&["--exact", "002::raw"], &[]);
+    let failed = |of: &Suite| {
+        suite.run(&[], &[("IOTESTS_RERUN", "failed"), ("IOTESTS_SUITE", of.root().to_str().unwrap())])
+    };
+    assert_eq!(failed(&other).results(), Vec::<String>::new());
+    assert_eq!(failed(&suite).results(), ["002::raw: FAILED"]);
+}
+
+#[test]
 fn one_trial_is_found_without_a_look_at_the_others() {
     let suite = Suite::new();
     // A look at all tests would find this mistake.
