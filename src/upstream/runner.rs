@@ -169,6 +169,13 @@ fn tell_of_leftovers(point: &Point, report: &Report) {
     for process in &report.unkillable {
         say(format_args!("iotests: {} left a process behind, which would not die: {process}", point.name()));
     }
+    for mount in &report.mounted {
+        say(format_args!(
+            "iotests: {} left {} mounted, which could not be unmounted: its directories stay",
+            point.name(),
+            mount.display()
+        ));
+    }
 }
 
 /// What a test wrote to tell that it, or a part of it, was not run.

@@ -16,7 +16,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::suite::Suite;
+use crate::suite::{Ran, Suite, binary, finish};
 
 /// How long a run gets for anything that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -140,6 +140,46 @@ fn time_spent_waiting_for_others_is_not_the_tests_own() {
     let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(log).unwrap()).unwrap();
     let seconds = record["seconds"].as_f64().unwrap();
     assert!(seconds < 2.0, "{seconds}");
+}
+
+/// Runs a test that leaves something mounted, with its files reached through a link. `None` where users
+/// may not mount anything, even in a namespace of their own.
+fn left_mounted(suite: &Suite, path: &str) -> Option<Ran> {
+    let namespace = ["--user", "--map-root-user", "--mount"];
+    if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    suite.replace("003", "mkdir $TEST_DIR/on; mount -t tmpfs none $TEST_DIR/on && echo same; status=0");
+    let link = suite.root().join("link");
+    std::fs::create_dir_all(suite.scratch()).unwrap();
+    std::os::unix::fs::symlink(suite.scratch(), &link).unwrap();
+    let mut command = suite.command_of("unshare".as_ref(), namespace);
+    command.arg(binary()).args(["--exact", "003::raw", "--test-threads=1"]);
+    let ran = finish(command.env("TEST_DIR", link).env("PATH", path));
+    assert_eq!(ran.results(), ["003::raw: ok"], "{}", ran.stdout);
+    Some(ran)
+}
+
+#[test]
+fn what_is_left_mounted_is_unmounted() {
+    let suite = Suite::new();
+    if left_mounted(&suite, &std::env::var("PATH").unwrap()).is_some() {
+        assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn what_cannot_be_unmounted_is_told_of() {
+    let suite = Suite::new();
+    for program in ["fusermount3", "fusermount", "umount"] {
+        let path = suite.root().join("bin").join(program);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("/bin/false", path).unwrap();
+    }
+    let path = format!("{}:{}", suite.root().join("bin").display(), std::env::var("PATH").unwrap());
+    if let Some(ran) = left_mounted(&suite, &path) {
+        ran.notes("003::raw left ").notes("/on mounted, which could not be unmounted");
+    }
 }
 
 /// Stops a run while a test hangs in it.
