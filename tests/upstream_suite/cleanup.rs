@@ -132,7 +132,8 @@ fn time_spent_waiting_for_others_is_not_the_tests_own() {
     let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
     let log = suite.scratch().join("log.json");
     let mut command = suite.command(["--exact", "003::raw"]);
-    let mut run = command.env("IOTESTS_LOG", &log).stdout(Stdio::null()).spawn().unwrap();
+    command.env("IOTESTS_LOG", &log).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
     let process = open(run.id().cast_signed());
     assert!(!ends(&process, Duration::from_secs(3)), "it ran while another had the directory");
     drop(lock);
