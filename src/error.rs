@@ -167,8 +167,21 @@ pub struct SuiteFailure {
     pub problem: Option<String>,
     /// Whether that is an error, such as a crash or a time-out, and no mere failure.
     pub is_error: bool,
-    /// The reference, what it says, and what was printed, where they differ.
-    pub output: Option<(PathBuf, String, String)>,
+    /// What it printed, where that is not what the reference says.
+    pub output: Option<SuiteOutput>,
+}
+
+/// What a test of QEMU's own suite printed, and what it should have.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SuiteOutput {
+    /// The reference.
+    pub reference: PathBuf,
+    /// What it says, with escapes for what is no text.
+    pub expected: String,
+    /// What was printed, with escapes for what is no text.
+    pub actual: String,
+    /// What was printed, as it is.
+    pub bytes: Vec<u8>,
 }
 
 impl Error {

@@ -13,6 +13,7 @@ use std::time::Duration;
 pub use file::ScratchFile;
 pub use late::Late;
 pub use run_dir::RunDir;
+pub(crate) use scratch::SOCKET_PATH_MAX;
 pub use scratch::Scratch;
 
 use crate::env::TestEnv;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::filter::Paths;
 
 /// Longest path the kernel takes for a Unix socket, without the final NUL.
-const SOCKET_PATH_MAX: usize = 107;
+pub(crate) const SOCKET_PATH_MAX: usize = 107;
 
 /// The scratch and the socket directory of one trial. Removed when dropped, unless kept.
 #[derive(Debug)]

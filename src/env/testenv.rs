@@ -133,6 +133,17 @@ impl TestEnv {
         self
     }
 
+    /// Has freed memory filled with this byte if `MALLOC_PERTURB_` names none. It counts as given: what
+    /// was chosen by chance has to be named to do the same again.
+    #[must_use]
+    pub fn with_malloc_perturb(mut self, byte: u8) -> Self {
+        if self.malloc_perturb.is_none() {
+            self.malloc_perturb = Some(byte);
+            self.given.push(("MALLOC_PERTURB_", byte.to_string().into()));
+        }
+        self
+    }
+
     /// Keeps what is found out about the binaries in this directory, for other processes.
     #[must_use]
     pub fn with_cache_dir(mut self, dir: PathBuf) -> Self {
@@ -283,8 +294,7 @@ impl TestEnv {
         self.run.timeout_scale
     }
 
-    /// The variables that steer this run, in the order of [`super::variables::VARIABLES`]: what it
-    /// takes to run it again.
+    /// The variables that steer this run: what it takes to run it again.
     pub fn given(&self) -> &[(&'static str, OsString)] {
         &self.given
     }

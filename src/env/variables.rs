@@ -176,7 +176,12 @@ pub const VARIABLES: &[Variable] = &[
     var("IOTESTS_SUITE", "unset", THERE_DIR, "QEMU's own suite, to be run by the target `upstream`"),
     var("IOTESTS_TAP", "not written", FILE, "write a TAP report there"),
     var("IOTESTS_TIMEOUT_SCALE", "1", "a positive number", "factor of all time limits"),
-    var("IOTESTS_TRIAL", "unset", "text", "name of the trial, for its children; set by the harness"),
+    var(
+        "IOTESTS_TRIAL",
+        "unset",
+        "text",
+        "name of the trial, for its children; set by the harness, and no run starts where it is set",
+    ),
     var("IOTESTS_UNITTEST", "not written", FILE, "write the reproducible unittest report there"),
 ];
 

@@ -40,9 +40,9 @@ impl Blessing {
         self.note(trial, path, text, || Ok(()))
     }
 
-    /// Makes the reference at `path` say what `trial` logged.
-    pub(super) fn write(&self, trial: &str, path: &Path, text: &str) -> Result<()> {
-        self.note(trial, path, text, || reference::write(path, text))
+    /// Makes the reference at `path` say what `trial` logged: `text`, which is `bytes` in the file.
+    pub(super) fn write(&self, trial: &str, path: &Path, text: &str, bytes: &[u8]) -> Result<()> {
+        self.note(trial, path, text, || reference::write(path, bytes))
     }
 
     fn note(&self, trial: &str, path: &Path, text: &str, write: impl FnOnce() -> Result<()>) -> Result<()> {
@@ -58,7 +58,8 @@ impl Blessing {
         if let Some(((_, other), _)) = logged.iter().find(differs) {
             return Err(Error::Setup(format!(
                 "{} is what {other} logged in this run, and {trial} logged something else: create an empty file for \
-                 the variant that differs, such as <test>.<format>.out, and bless again",
+                 the variant that differs, such as <test>.<format>.out (in QEMU's own suite <test>.out.<format>), and \
+                 bless again",
                 path.display()
             )));
         }

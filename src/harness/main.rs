@@ -163,6 +163,12 @@ pub(crate) fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
 /// What the variables say that cannot be meant, or that a run cannot do with.
 pub(crate) fn environment(env: &TestEnv, args: &Args) -> Vec<Error> {
     let mut problems = Vec::new();
+    if let Some(trial) = env.trial() {
+        problems.push(Error::Setup(format!(
+            "the environment is that of the trial {trial}, as IOTESTS_TRIAL says, so its programs, options and \
+             directories are not those that you would choose\nwhat to do: run this in another shell"
+        )));
+    }
     if env.bless() && env.ci() {
         problems.push(Error::Setup(
             "IOTESTS_BLESS is set, and so is CI: references are written by hand-started runs only; unset one"

@@ -14,6 +14,9 @@ use crate::suite::{Body, Declaration, GENERIC_FORMATS, KnownFailure, TestDecl, v
 /// How long a trial may take if nothing else is declared.
 const DEFAULT_LIMIT: Duration = Duration::from_secs(180);
 
+/// How much longer than its deadline a case gets to report what it was waiting for.
+const HEAD_START: Duration = Duration::from_secs(1);
+
 /// A trial to be run.
 #[derive(Clone)]
 pub(crate) struct Plan {
@@ -31,6 +34,8 @@ pub(crate) struct Plan {
     pub(crate) body: Body,
     /// How long it may take, before scaling.
     pub(crate) limit: Duration,
+    /// How much longer it gets to report by itself that it took too long.
+    pub(crate) head_start: Duration,
     /// Groups of the test and its suite.
     pub(crate) groups: Vec<String>,
     /// Resources that it must hold while it runs, in order.
@@ -87,6 +92,7 @@ fn plan(
         params,
         body: test.body(),
         limit: innermost(declared, |one| one.timeout).unwrap_or(DEFAULT_LIMIT),
+        head_start: HEAD_START,
         groups: union(|declared| &declared.groups),
         serial: union(|declared| &declared.serial),
         known_failure: innermost(declared, |one| one.known_failure.clone()),

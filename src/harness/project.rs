@@ -29,6 +29,7 @@ pub struct Project {
     work: PathBuf,
     mark: PathBuf,
     cases: &'static [Case],
+    suite: Option<PathBuf>,
 }
 
 impl Project {
@@ -47,12 +48,18 @@ impl Project {
         let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_at.to_owned(), PathBuf::from);
         let built =
             tmp.and_then(|tmp| Path::new(tmp).parent()).map_or_else(|| root.join("target"), PathBuf::from);
-        Self { root, built_at, target, work: built.join("iotests"), mark: mark.into(), cases }
+        Self { root, built_at, target, work: built.join("iotests"), mark: mark.into(), cases, suite: None }
     }
 
     /// A target whose trials do not come from case files.
     pub fn without_cases(root: &'static str, target: &'static str, tmp: Option<&'static str>) -> Self {
         Self::new(root, target, tmp, "", &[])
+    }
+
+    /// Takes its trials from here; those of another place are others, whatever their names.
+    pub(crate) fn with_suite(mut self, suite: &Path) -> Self {
+        self.suite = Some(suite.to_owned());
+        self
     }
 
     /// The directory of its `Cargo.toml`.
@@ -77,7 +84,8 @@ impl Project {
 
     /// What tells it from others that keep their files in the same place.
     pub(super) fn id(&self) -> String {
-        format!("{}:{}", self.root.display(), self.target)
+        let suite = self.suite.as_ref().map(|suite| format!(":{}", suite.display())).unwrap_or_default();
+        format!("{}:{}{suite}", self.root.display(), self.target)
     }
 
     /// Where the harness keeps its files: `target/iotests`.

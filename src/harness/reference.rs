@@ -54,6 +54,9 @@ pub(super) enum Mismatch {
         expected: String,
         /// What was logged.
         actual: String,
+        /// What to write as reference, if that is not the text itself: a test of QEMU's own suite may
+        /// print any bytes.
+        bytes: Option<Vec<u8>>,
     },
     /// There is a reference, and nothing was logged.
     Unexpected {
@@ -112,7 +115,7 @@ impl Location {
         if diff::same(&expected, actual) {
             return Ok(None);
         }
-        Ok(Some(Mismatch::Differs { path, expected, actual: actual.to_owned() }))
+        Ok(Some(Mismatch::Differs { path, expected, actual: actual.to_owned(), bytes: None }))
     }
 }
 
@@ -124,11 +127,19 @@ impl Mismatch {
         }
     }
 
-    /// What blessing would write there.
+    /// What blessing would write there, as a text.
     pub(super) fn actual(&self) -> Option<&str> {
         match self {
             Self::Missing { actual, .. } | Self::Differs { actual, .. } => Some(actual),
             Self::Unexpected { .. } => None,
+        }
+    }
+
+    /// The same as it is to be written.
+    pub(super) fn bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Differs { bytes: Some(bytes), .. } => Some(bytes),
+            other => other.actual().map(str::as_bytes),
         }
     }
 }
@@ -243,7 +254,7 @@ fn find(stem: &Path, point: &Point<'_>) -> Result<Option<PathBuf>> {
 }
 
 /// Writes a reference, all of it or nothing.
-pub(super) fn write(path: &Path, text: &str) -> Result<()> {
+pub(super) fn write(path: &Path, text: &[u8]) -> Result<()> {
     let failed = || format!("write {}", path.display());
     let dir = path.parent().unwrap_or(Path::new("."));
     fs::create_dir_all(dir).map_err(Error::io(failed()))?;
@@ -252,7 +263,7 @@ pub(super) fn write(path: &Path, text: &str) -> Result<()> {
         .permissions(std::os::unix::fs::PermissionsExt::from_mode(0o644))
         .tempfile_in(dir)
         .map_err(Error::io(failed()))?;
-    file.write_all(text.as_bytes()).map_err(Error::io(failed()))?;
+    file.write_all(text).map_err(Error::io(failed()))?;
     file.persist(path).map_err(|error| Error::io(failed())(error.error))?;
     Ok(())
 }
@@ -265,7 +276,7 @@ mod tests {
     fn found(files: &[&str], nocache: bool, version: &str) -> String {
         let dir = tempfile::tempdir().expect("temporary directory");
         for file in files {
-            write(&dir.path().join(file), "x\n").expect("write a reference");
+            write(&dir.path().join(file), b"x\n").expect("write a reference");
         }
         let machine = || Ok("pc".to_owned());
         let version = || Ok(version.parse().expect("a version"));

@@ -16,28 +16,31 @@ use super::reference::{Location, Mismatch, Point};
 use super::run::Run;
 use super::serial;
 use crate::context::{Context, Params};
-use crate::error::{Error, Result, SuiteFailure, TestResult};
+use crate::error::{Error, Result, SuiteFailure, SuiteOutput, TestResult};
 use crate::suite::{Body, KnownFailure, Place};
 use crate::test::Test;
 
-/// How much longer than its deadline a case gets to report what it was waiting for.
-const HEAD_START: Duration = Duration::from_secs(1);
 /// How long a case gets to end once its children are gone.
 const GRACE: Duration = Duration::from_secs(5);
 
 /// Runs a trial to its end, whatever that is.
 pub(super) fn run(run: &Run, plan: &Plan) -> Record {
-    let start = Instant::now();
+    let mut start = Instant::now();
     let mut not_run = Vec::new();
     let outcome = match &plan.skip {
         Some(reason) => Outcome::Skipped(reason.clone()),
-        None => match run_here(run, plan, &mut not_run) {
-            Ok(outcome) => outcome,
-            Err(error) => {
-                let problems = [Problem::Harness(error)];
-                Outcome::Failed(failure::report(&problems, &scene(run, plan, &not_run, &[]), run.color))
+        None => {
+            let held = serial::hold(&plan.serial, run.env.tmp_dir());
+            // The others' time is not its own.
+            start = Instant::now();
+            match held.and_then(|_held| run_here(run, plan, &mut not_run)) {
+                Ok(outcome) => outcome,
+                Err(error) => {
+                    let problems = [Problem::Harness(error)];
+                    Outcome::Failed(failure::report(&problems, &scene(run, plan, &not_run, &[]), run.color))
+                }
             }
-        },
+        }
     };
     Record {
         name: plan.name.clone(),
@@ -50,7 +53,6 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
 }
 
 fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome> {
-    let _held = serial::hold(&plan.serial, run.env.tmp_dir())?;
     let limit = run.env.timeout_scale().scale(plan.limit);
     let ctx = Arc::new(Context::new(
         Arc::clone(&run.env),
@@ -70,9 +72,13 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             Error::Suite(failure) => {
                 let SuiteFailure { problem, is_error, output } = *failure;
                 problems.extend(problem.map(|text| Problem::Suite { text, is_error }));
-                let differs =
-                    output.map(|(path, expected, actual)| Mismatch::Differs { path, expected, actual });
-                problems.extend(differs.map(Problem::Reference));
+                let differs = |SuiteOutput { reference, expected, actual, bytes }| Mismatch::Differs {
+                    path: reference,
+                    expected,
+                    actual,
+                    bytes: Some(bytes),
+                };
+                problems.extend(output.map(differs).map(Problem::Reference));
             }
             _ => problems.push(Problem::Case(failure)),
         },
@@ -234,7 +240,7 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
             let _ = sender.send(result.and_then(|result| ended.map(|()| result)));
         })
         .map_err(Error::io("start a thread for the trial"))?;
-    if let Some(result) = in_time(&receiver, ctx) {
+    if let Some(result) = in_time(&receiver, ctx, plan.head_start) {
         return Ok(match result {
             Ok(result) => End::Returned(result),
             Err(panic) => End::Panicked(panic),
@@ -245,18 +251,20 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     Ok(End::Late { killed, result: receiver.recv_timeout(GRACE).ok() })
 }
 
-fn in_time<T>(receiver: &Receiver<T>, ctx: &Context) -> Option<T> {
+fn in_time<T>(receiver: &Receiver<T>, ctx: &Context, head_start: Duration) -> Option<T> {
     match ctx.deadline().remaining() {
         None => receiver.recv().ok(),
-        Some(left) => receiver.recv_timeout(left + HEAD_START).ok(),
+        Some(left) => receiver.recv_timeout(left + head_start).ok(),
     }
 }
 
 impl Run {
     /// Writes the reference of a trial that ran to its end.
     fn bless(&self, trial: &str, mismatch: &Mismatch) -> Result<()> {
-        let (path, Some(text)) = (mismatch.path(), mismatch.actual()) else { return Ok(()) };
-        self.blessing.write(trial, path, text)?;
+        let (path, Some(text), Some(bytes)) = (mismatch.path(), mismatch.actual(), mismatch.bytes()) else {
+            return Ok(());
+        };
+        self.blessing.write(trial, path, text, bytes)?;
         say(format_args!("blessed {} ({trial})", self.project.show(path)));
         Ok(())
     }

@@ -7,7 +7,7 @@
 
 use std::fs;
 use std::hash::{DefaultHasher, Hash, Hasher};
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
@@ -26,9 +26,16 @@ impl Emulator {
     /// QEMU itself, or else stand-ins that are written below `dir`.
     ///
     /// # Errors
-    /// When there is no QEMU, or the stand-ins cannot be written.
+    /// When there is no QEMU but a stand-in, or the stand-ins cannot be written.
     pub(super) fn prepare(env: &TestEnv, dir: &Path) -> Result<Self> {
         let real = &env.tool(ToolKind::Qemu)?.program;
+        if is_stand_in(real) {
+            return Err(Error::Variable {
+                name: ToolKind::Qemu.variable().to_owned(),
+                value: real.display().to_string(),
+                expected: "QEMU itself, for this is what stands in for it in QEMU's own suite".to_owned(),
+            });
+        }
         let accel = env.accelerator()?;
         if accel == Accel::Qtest {
             return Ok(Self { running: real.clone(), stopped: real.clone(), has_qtest: true });
@@ -51,6 +58,15 @@ impl Emulator {
     }
 }
 
+/// What every stand-in begins with, and nothing else does.
+const FIRST_LINES: &str = "#!/bin/sh\n# QEMU without the qtest accelerator, for tests that ask for it.";
+
+fn is_stand_in(program: &Path) -> bool {
+    let mut first = [0; FIRST_LINES.len()];
+    let read = fs::File::open(program).and_then(|mut file| file.read_exact(&mut first));
+    read.is_ok() && first == FIRST_LINES.as_bytes()
+}
+
 fn script(real: &Path, accel: Accel, firmware: Option<&Path>, more: &[&str]) -> String {
     let quoted = |path: &Path| shell_words::quote(&path.to_string_lossy()).into_owned();
     let mut extra: Vec<String> = more.iter().map(|word| (*word).to_owned()).collect();
@@ -59,8 +75,7 @@ fn script(real: &Path, accel: Accel, firmware: Option<&Path>, more: &[&str]) -> 
     }
     format!(
         "\
-#!/bin/sh
-# QEMU without the qtest accelerator, for tests that ask for it.
+{FIRST_LINES}
 left=$#
 asked=
 while [ \"$left\" -gt 0 ]; do
@@ -127,6 +142,7 @@ mod tests {
         let path = write(dir.path(), Path::new("/bin/echo"), &text).expect("a stand-in");
         assert_eq!(path.file_name(), Some("echo".as_ref()));
         assert_eq!(write(dir.path(), Path::new("/bin/echo"), &text).expect("the same"), path);
+        assert!(is_stand_in(&path) && !is_stand_in(Path::new("/bin/echo")));
         let output = Command::new(path).args(arguments).output().expect("run");
         String::from_utf8(output.stdout).expect("text")
     }

@@ -6,8 +6,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
 use super::tree::Tree;
+use crate::context::SOCKET_PATH_MAX;
 use crate::env::{TestEnv, ToolKind};
-use crate::error::Result;
+use crate::error::{Error, Result};
+
+/// What follows the directory that sockets are made below: that of a trial, and the longest name that
+/// a test gives to one.
+const SOCKET: &str = "/iotests-run-XXXXXX/9999/qemutarget-4194304-qtest.sock";
 
 /// Variables to set, and to remove where there is no value.
 pub(super) type Variables = Vec<(OsString, Option<OsString>)>;
@@ -31,13 +36,13 @@ pub(super) struct Surroundings {
     pub(super) python_path: Option<OsString>,
     /// `VALGRIND_OPTS` as it was.
     pub(super) valgrind_options: Option<OsString>,
-    /// What freed memory is filled with.
-    pub(super) malloc_perturb: u8,
 }
 
 /// One test's own part.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Place<'a> {
+    /// The trial's name.
+    pub(super) trial: &'a str,
     /// The image format.
     pub(super) format: &'a str,
     /// The protocol.
@@ -54,19 +59,19 @@ pub(super) struct Place<'a> {
 
 impl Surroundings {
     /// Takes what is needed from this process's environment.
-    pub(super) fn new(tree: Tree, env: &TestEnv, work_dir: &Path) -> Self {
+    pub(super) fn new(tree: Tree, work_dir: &Path) -> Self {
         Self {
             tree,
             python_cache: work_dir.join("pycache"),
             python_path: std::env::var_os("PYTHONPATH").filter(|path| !path.is_empty()),
             valgrind_options: std::env::var_os("VALGRIND_OPTS"),
-            malloc_perturb: env.malloc_perturb().unwrap_or_else(random_byte),
         }
     }
 
     /// Everything that a test's environment has besides what the harness's own has.
     pub(super) fn variables(&self, env: &TestEnv, place: &Place<'_>) -> Result<Variables> {
         let mut set = Setter(Vec::new());
+        set.to("IOTESTS_TRIAL", place.trial);
         set.to("PYTHONPATH", self.python_path());
         set.to("PYTHONPYCACHEPREFIX", &self.python_cache);
         set.to("TEST_DIR", place.test_dir);
@@ -96,7 +101,7 @@ impl Surroundings {
         set.to("CACHEMODE", env.cachemode());
         set.to("CACHEMODE_IS_DEFAULT", truth(env.cachemode_is_default()));
         set.to("QEMU_DEFAULT_MACHINE", env.default_machine()?);
-        set.to("MALLOC_PERTURB_", self.malloc_perturb.to_string());
+        set.maybe("MALLOC_PERTURB_", env.malloc_perturb().map(|byte| byte.to_string()));
         set.maybe("GDB_OPTIONS", env.gdb().get(1..).map(|options| options.join(" ")));
         set.maybe("VALGRIND_QEMU", env.valgrind().then_some("y"));
         set.maybe("PRINT_QEMU", env.print_qemu().then_some("y"));
@@ -130,6 +135,22 @@ impl Surroundings {
     }
 }
 
+/// A directory for sockets whose name is so long that the kernel would not take theirs.
+pub(super) fn too_long_for_sockets(env: &TestEnv) -> Option<Error> {
+    let (name, dir) = match env.sock_dir() {
+        Some(dir) => ("SOCK_DIR", dir),
+        None => ("TMPDIR", env.tmp_dir()),
+    };
+    let limit = SOCKET_PATH_MAX - SOCKET.len();
+    (dir.as_os_str().len() > limit).then(|| Error::Variable {
+        name: name.to_owned(),
+        value: dir.display().to_string(),
+        expected: format!(
+            "a path of at most {limit} bytes, for the sockets of QEMU's tests are made below it; SOCK_DIR may name another"
+        ),
+    })
+}
+
 /// The words that the user adds to the options that are always there.
 fn given(env: &TestEnv, variable: &str) -> String {
     let value = env.given().iter().find(|(name, _)| *name == variable);
@@ -149,8 +170,8 @@ fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
 
-/// Not 0, which would switch it off, nor 255.
-fn random_byte() -> u8 {
+/// What to fill freed memory with: not 0, which would switch that off, nor 255.
+pub(super) fn random_byte() -> u8 {
     // The standard library's hashers start from random keys.
     let number = RandomState::new().build_hasher().finish() % 254;
     u8::try_from(number).map_or(1, |number| number + 1)

@@ -44,7 +44,8 @@ pub(super) fn environment(
     }
     let reference =
         plan::find_reference(point, env)?.ok().and_then(|path| fs::read(path).ok()).unwrap_or_default();
-    let place = shared.programs()?.place(point, &reference, &test_dir, &sock_dir);
+    let name = point.name();
+    let place = shared.programs()?.place(point, &name, &reference, &test_dir, &sock_dir);
     let mut out = String::new();
     for (name, value) in shared.surroundings.variables(env, &place)? {
         let name = name.to_string_lossy();

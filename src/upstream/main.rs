@@ -7,14 +7,14 @@ use super::emulator::Emulator;
 use super::environment::Surroundings;
 use super::runner::{Programs, Shared};
 use super::tree::Tree;
-use super::{listing, plan, python, supervisor};
+use super::{environment, listing, plan, python, supervisor};
 use crate::env::{Listing, TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::harness::{self, Args, Project};
 
 /// What to do when there is no suite.
 const HOW_TO_GET_ONE: &str = "\
-iotests: IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
+IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
 iotests: of a QEMU source tree of the same version as the binaries. To get one:
 iotests:   Debian, Ubuntu   apt-get source qemu
 iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests tells where it is
@@ -31,7 +31,9 @@ pub fn main(project: Project) -> ExitCode {
         Err(error) => return harness::refuse(&[error]),
     };
     let env = match TestEnv::from_process() {
-        Ok(env) => env.with_cache_dir(project.work_dir().join("probes")),
+        Ok(env) => env
+            .with_cache_dir(project.work_dir().join("probes"))
+            .with_malloc_perturb(environment::random_byte()),
         Err(errors) => return harness::refuse(&errors),
     };
     start(project, &args, env).unwrap_or_else(|errors| harness::refuse(&errors))
@@ -52,12 +54,17 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     harness::none_of(harness::environment(&env, args))?;
     let one = |error| vec![error];
     let Some(suite) = env.suite() else {
-        harness::say(HOW_TO_GET_ONE);
+        // Stdout is for what was asked for, and a shell may be about to execute it.
+        if env.listing().is_some() {
+            return Err(vec![Error::Setup(HOW_TO_GET_ONE.to_owned())]);
+        }
+        harness::say(format_args!("iotests: {HOW_TO_GET_ONE}"));
         return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
     };
+    harness::none_of(environment::too_long_for_sockets(&env).into_iter().collect())?;
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
-    let surroundings = Surroundings::new(tree, &env, &work_dir);
+    let surroundings = Surroundings::new(tree, &work_dir);
     let exact = args.exact_names();
     let points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
     if env.listing() == Some(Listing::Groups) {
@@ -74,14 +81,16 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         };
         match ready() {
             Ok(programs) => Some(programs),
+            Err(error) if env.listing().is_some() => return Err(vec![error]),
             Err(error) => return Ok(harness::preflight_failed(args, &error)),
         }
     };
-    let shared = Arc::new(Shared { surroundings, programs, bless: env.bless() });
+    let shared = Arc::new(Shared { surroundings, programs });
     if env.listing() == Some(Listing::Environment) {
         let listing = listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?;
         return Ok(harness::print(&listing));
     }
+    let project = project.with_suite(shared.surroundings.tree.root());
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
     harness::conclude(project, args, env, plans, false).map_err(one)
 }

@@ -1,6 +1,6 @@
 //! FUSE mounts that a test left behind: they would keep its directories from being removed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::process::{Capture, Cmd, Deadline, Registry};
@@ -12,24 +12,26 @@ const LIMIT: Duration = Duration::from_secs(10);
 const WAYS: [(&str, &[&str]); 3] =
     [("fusermount3", &["-u", "-z"]), ("fusermount", &["-u", "-z"]), ("umount", &["-l"])];
 
-/// Unmounts whatever is mounted below these directories. What cannot be unmounted shows when they are
-/// removed.
-pub(super) fn release(dirs: &[PathBuf]) {
+/// Unmounts whatever is mounted below these directories. Returns what cannot be unmounted.
+pub(super) fn release(dirs: &[PathBuf]) -> Vec<PathBuf> {
     let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    for point in below(&table, dirs) {
-        for (program, options) in WAYS {
-            let command = Cmd::new(program).args(options).arg(&point);
-            let done = command.run(Capture::Merged, Deadline::after(LIMIT), &Registry::new());
-            if done.is_ok_and(|output| output.success()) {
-                break;
-            }
-        }
-    }
+    let mut mounted = below(&table, dirs);
+    mounted.retain(|point| !unmount(point));
+    mounted
+}
+
+fn unmount(point: &Path) -> bool {
+    WAYS.iter().any(|(program, options)| {
+        let command = Cmd::new(program).args(*options).arg(point);
+        let done = command.run(Capture::Merged, Deadline::after(LIMIT), &Registry::new());
+        done.is_ok_and(|output| output.success())
+    })
 }
 
 /// The mount points below `dirs`, the last mounted first.
 fn below(table: &str, dirs: &[PathBuf]) -> Vec<PathBuf> {
-    let dirs: Vec<_> = dirs.iter().filter(|dir| dir.is_absolute()).collect();
+    // The table has no path that goes through a link.
+    let dirs: Vec<_> = dirs.iter().filter_map(|dir| dir.canonicalize().ok()).collect();
     let points =
         table.lines().rev().filter_map(|line| Some(PathBuf::from(unescaped(line.split(' ').nth(4)?))));
     points.filter(|point| dirs.iter().any(|dir| point.starts_with(dir))).collect()
@@ -47,11 +49,19 @@ mod tests {
 
     #[test]
     fn mounts_below_a_directory_are_found_innermost_first() {
+        let temp = tempfile::tempdir().expect("temporary directory");
+        let root = temp.path().canonicalize().expect("a path");
+        let (dir, link) = (root.join("a b"), root.join("link"));
+        std::fs::create_dir(&dir).expect("directory");
+        std::os::unix::fs::symlink(&dir, &link).expect("link");
         let table = "22 1 0:20 / / rw - ext4 /dev/vda rw\n\
-            30 22 0:31 / /tmp/a\\040b/x rw - fuse fuse rw\n\
-            31 30 0:32 / /tmp/a\\040b/x/y rw - fuse fuse rw\n\
-            32 22 0:33 / /tmp/a\\040bc rw - fuse fuse rw\n";
-        let found = below(table, &["/tmp/a b".into(), PathBuf::new()]);
-        assert_eq!(found, [PathBuf::from("/tmp/a b/x/y"), PathBuf::from("/tmp/a b/x")]);
+            30 22 0:31 / ROOT/a\\040b/x rw - fuse fuse rw\n\
+            31 30 0:32 / ROOT/a\\040b/x/y rw - fuse fuse rw\n\
+            32 22 0:33 / ROOT/a\\040bc rw - fuse fuse rw\n";
+        let table = table.replace("ROOT", &root.to_string_lossy());
+        for named in [&dir, &link] {
+            let found = below(&table, &[named.clone(), PathBuf::new()]);
+            assert_eq!(found, [dir.join("x/y"), dir.join("x")]);
+        }
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::discovery::{self, Test};
 use super::reference;
 use super::runner::{self, Shared};
+use super::supervisor;
 use super::tree::Tree;
 use crate::context::Params;
 use crate::env::{Accel, TestEnv};
@@ -137,6 +138,7 @@ pub(super) fn plan(shared: &Arc<Shared>, env: &TestEnv, point: Point) -> Plan {
         params,
         body: Arc::new(move |trial| Ok(runner::run(&shared, &point, trial.context()).map_err(told)?)),
         limit: LIMIT,
+        head_start: supervisor::PATIENCE,
         groups: test.source.groups.clone(),
         serial: test.source.resources.clone(),
         known_failure: None,

@@ -61,6 +61,7 @@ pub(super) fn find(surroundings: &Surroundings, env: &TestEnv, work_dir: &Path) 
 fn ask(surroundings: &Surroundings, env: &TestEnv, program: &Path) -> Result<PathBuf> {
     let nowhere = std::env::temp_dir();
     let place = Place {
+        trial: "preflight",
         format: "raw",
         protocol: "file",
         emulator: program,

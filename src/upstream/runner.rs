@@ -12,7 +12,7 @@ use super::environment::{Place, Surroundings};
 use super::plan::{self, Point};
 use super::supervisor::{self, End, Job, Report};
 use crate::context::Context;
-use crate::error::{Error, Result, SuiteFailure};
+use crate::error::{Error, Result, SuiteFailure, SuiteOutput};
 use crate::harness::say;
 use crate::process::Status;
 
@@ -26,8 +26,6 @@ pub(super) struct Shared {
     pub(super) surroundings: Surroundings,
     /// What is run as QEMU and as Python; nothing when trials are only listed.
     pub(super) programs: Option<Programs>,
-    /// Whether a reference is to be written where the output differs.
-    pub(super) bless: bool,
 }
 
 /// What runs besides the tests themselves.
@@ -52,7 +50,8 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     access(&test.path, AccessFlags::X_OK)
         .map_err(Error::os(format!("execute {} (is it executable?)", test.path.display())))?;
     let (dir, sock_dir) = (ctx.scratch().dir(), ctx.scratch().sock_dir()?);
-    let place = programs.place(point, &expected, dir, sock_dir);
+    let name = point.name();
+    let place = programs.place(point, &name, &expected, dir, sock_dir);
     let base = test.base_name();
     let output = dir.join(format!("{base}.out.bad"));
     let interpreter = test.source.python.then(|| programs.python.clone().into_os_string());
@@ -68,9 +67,12 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     tell_of_leftovers(point, &report);
     let actual = fs::read(&output).map_err(Error::io(format!("read {}", output.display())))?;
     let differs = || {
-        let readable = |bytes: &[u8]| compare::readable(bytes);
-        (!compare::same(&expected, &actual))
-            .then(|| (reference.clone(), readable(&expected), readable(&actual)))
+        (!compare::same(&expected, &actual)).then(|| SuiteOutput {
+            reference: reference.clone(),
+            expected: compare::readable(&expected),
+            actual: compare::readable(&actual),
+            bytes: actual.clone(),
+        })
     };
     let problem = problem(&report, &job, &actual);
     if let Some((text, is_error)) = problem {
@@ -79,7 +81,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
                 "needs QEMU's qtest accelerator: it steps the virtual clock, and failed without ({text})"
             )));
         }
-        return failed(Some(format!("{text}\n{}", shared.hint())), is_error, differs());
+        return failed(Some(text), is_error, differs());
     }
     if let Some(reason) = read_note(&dir.join(format!("{base}.notrun"))) {
         return Err(Error::Skip(reason));
@@ -90,9 +92,6 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
         }
     }
     let Some(mismatch) = differs() else { return Ok(()) };
-    if shared.bless {
-        return bless(point, &reference, &actual);
-    }
     if test.source.steps_clock && !programs.emulator.has_qtest() {
         return Err(Error::Skip(
             "needs QEMU's qtest accelerator: it steps the virtual clock, and its output differed without"
@@ -107,11 +106,13 @@ impl Programs {
     pub(super) fn place<'a>(
         &'a self,
         point: &'a Point,
+        trial: &'a str,
         reference: &[u8],
         test_dir: &'a Path,
         sock_dir: &'a Path,
     ) -> Place<'a> {
         Place {
+            trial,
             format: &point.format,
             protocol: &point.protocol,
             emulator: self.emulator.program(shows_clock(reference)),
@@ -128,14 +129,9 @@ impl Shared {
         let missing = || Error::Setup("trials that are listed cannot be run".to_owned());
         self.programs.as_ref().ok_or_else(missing)
     }
-
-    /// What was chosen by chance, and is needed to do the same again.
-    fn hint(&self) -> String {
-        format!("memory was filled with MALLOC_PERTURB_={}", self.surroundings.malloc_perturb)
-    }
 }
 
-fn failed(problem: Option<String>, is_error: bool, output: Option<(PathBuf, String, String)>) -> Result<()> {
+fn failed(problem: Option<String>, is_error: bool, output: Option<SuiteOutput>) -> Result<()> {
     Err(Error::Suite(Box::new(SuiteFailure { problem, is_error, output })))
 }
 
@@ -173,18 +169,19 @@ fn tell_of_leftovers(point: &Point, report: &Report) {
     for process in &report.unkillable {
         say(format_args!("iotests: {} left a process behind, which would not die: {process}", point.name()));
     }
+    for mount in &report.mounted {
+        say(format_args!(
+            "iotests: {} left {} mounted, which could not be unmounted: its directories stay",
+            point.name(),
+            mount.display()
+        ));
+    }
 }
 
 /// What a test wrote to tell that it, or a part of it, was not run.
 fn read_note(path: &Path) -> Option<String> {
     let text = fs::read(path).ok()?;
     Some(compare::readable(&text).trim().to_owned())
-}
-
-fn bless(point: &Point, reference: &Path, actual: &[u8]) -> Result<()> {
-    fs::write(reference, actual).map_err(Error::io(format!("write {}", reference.display())))?;
-    say(format_args!("blessed {} ({})", reference.display(), point.name()));
-    Ok(())
 }
 
 fn tail(text: &str) -> String {

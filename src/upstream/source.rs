@@ -2,7 +2,7 @@
 
 use std::sync::LazyLock;
 
-use regex::bytes::Regex;
+use regex::bytes::{Captures, Regex};
 
 /// What is known about a test from its text alone.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,14 +29,16 @@ struct Rule {
 }
 
 /// Words that show the use of something there is only one of, and what it is.
-const RESOURCES: [(&str, &str); 7] = [
+///
+/// A port is none of them where the test goes on to the next one if another has taken it. Picking a
+/// port that is unused, to take it later, is another matter.
+const RESOURCES: [(&str, &str); 5] = [
     ("losetup", "loop-devices"),
-    ("/dev/mapper", "device-mapper"),
     ("cryptsetup", "device-mapper"),
     ("null_blk", "null-block-device"),
-    ("nbd_server_start_tcp_socket", "nbd-ports"),
-    ("NBD_PORT_START", "nbd-ports"),
     ("pick_unused_port", "nbd-ports"),
+    // All tests of a run have one working directory.
+    ("$PWD/", "suite-directory"),
 ];
 
 /// Words that, in a test that steps the virtual clock, show that it counts on every tick.
@@ -113,7 +115,8 @@ fn shell_rules(text: &[u8], what: &str) -> Vec<Rule> {
 }
 
 static PYTHON_LIST: LazyLock<Option<Regex>> = LazyLock::new(|| {
-    Regex::new(r#"(?m)^([^#\n]*[(,\s])(un)?supported_(fmts|protocols)\s*=\s*\[([^\]]*)\]"#).ok()
+    // Comments are matched so that nothing in them is.
+    Regex::new(r"#[^\n]*|[(,\s](?<not>un)?supported_(?<what>fmts|protocols)\s*=\s*\[(?<items>[^\]]*)\]").ok()
 });
 
 /// The rules that a Python test gives to the framework as literal lists. A test that gives the same
@@ -121,9 +124,11 @@ static PYTHON_LIST: LazyLock<Option<Regex>> = LazyLock::new(|| {
 fn python_rules(text: &[u8], what: &str) -> Vec<Rule> {
     let Some(list) = PYTHON_LIST.as_ref() else { return Vec::new() };
     let mut rules: Vec<Rule> = Vec::new();
-    for found in list.captures_iter(text).filter(|found| &found[3] == what.as_bytes()) {
-        let supported = found.get(2).is_none();
-        let items = String::from_utf8_lossy(&found[4]);
+    let of_what =
+        |found: &Captures<'_>| found.name("what").is_some_and(|it| it.as_bytes() == what.as_bytes());
+    for found in list.captures_iter(text).filter(of_what) {
+        let supported = found.name("not").is_none();
+        let items = String::from_utf8_lossy(&found["items"]);
         let names: Option<Vec<_>> =
             items.split(',').map(str::trim).filter(|item| !item.is_empty()).map(unquoted).collect();
         let twice = rules.iter().any(|rule| rule.supported == supported);
@@ -181,6 +186,12 @@ mod tests {
         assert_eq!(source.unsuitable("raw", true, "file"), None);
         assert!(source.unsuitable("vdi", true, "file").is_some());
         assert!(source.unsuitable("raw", true, "nbd").is_some());
+        let one_line = b"#!/usr/bin/env python3\n\
+            iotests.main(supported_fmts=['luks'], unsupported_protocols=['nbd'], supported_protocols=['file'])\n";
+        let source = Source::read(one_line);
+        assert_eq!(source.unsuitable("luks", true, "file"), None);
+        assert!(source.unsuitable("raw", true, "file").is_some());
+        assert!(source.unsuitable("luks", true, "nbd").is_some());
         for unclear in [
             "iotests.main(supported_fmts=['raw'])\niotests.main(supported_fmts=['qcow2'])\n",
             "iotests.main(supported_fmts=[imgfmt])\n",
@@ -194,8 +205,12 @@ mod tests {
 
     #[test]
     fn resources_and_clocks_are_recognised_by_their_words() {
-        let source = Source::read(b"sudo losetup -f\nnbd_server_start_tcp_socket\npick_unused_port\n");
+        let source = Source::read(b"sudo losetup -f\npick_unused_port\npick_unused_port\n");
         assert_eq!(source.resources, ["loop-devices", "nbd-ports"]);
+        assert_eq!(Source::read(b"qemu-nbd -k \"$PWD/42\"\n").resources, ["suite-directory"]);
+        // They find a free port, or a name, by themselves.
+        let source = Source::read(b"nbd_server_start_tcp_socket\nNBD_PORT_START\n/dev/mapper/mine-$$\n");
+        assert_eq!(source.resources, Vec::<String>::new());
         assert!(Source::read(b"clock_step 10").needs_qtest.is_none());
         assert!(Source::read(b"block_set_io_throttle").needs_qtest.is_none());
         let source = Source::read(b"clock_step 10 block_set_io_throttle");

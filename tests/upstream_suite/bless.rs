@@ -42,3 +42,32 @@ fn nothing_is_blessed_in_continuous_integration() {
     ran.notes("CI");
     assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthat\n");
 }
+
+#[test]
+fn formats_that_print_different_things_do_not_overwrite_one_reference() {
+    let suite = Suite::new();
+    let bless = || suite.run(&["--exact", "002::raw", "002::qcow2"], &[("IOTESTS_BLESS", "1")]);
+    let ran = bless();
+    assert_eq!(ran.results(), ["002::raw: ok", "002::qcow2: FAILED"], "{}", ran.stdout);
+    ran.says("is what 002::raw logged in this run").says("<test>.out.<format>");
+    assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthis of raw\n");
+    // What it says to do helps.
+    fs::write(suite.file("002.out.qcow2"), "").unwrap();
+    assert_eq!(bless().results(), ["002::raw: ok", "002::qcow2: ok"]);
+    assert_eq!(fs::read(suite.file("002.out.qcow2")).unwrap(), b"same\nthis of qcow2\n");
+}
+
+#[test]
+fn nothing_is_blessed_that_only_the_clock_of_qtest_would_show() {
+    let suite = Suite::new();
+    suite.replace("021", "echo other # clock_step\nstatus=0");
+    let ran = suite.run(&["--exact", "021::raw"], &[("IOTESTS_BLESS", "1")]);
+    let reference = fs::read(suite.file("021.out")).unwrap();
+    if ran.results() == ["021::raw: ok"] {
+        // This QEMU has the accelerator.
+        assert_eq!(reference, b"other\n");
+    } else {
+        assert!(ran.results()[0].contains("ignored (needs QEMU's qtest accelerator"), "{:?}", ran.results());
+        assert_eq!(reference, b"tick\n");
+    }
+}

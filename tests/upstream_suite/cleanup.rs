@@ -9,13 +9,14 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use iotests::process::Deadline;
+use nix::fcntl::{Flock, FlockArg};
 use nix::libc::O_NONBLOCK;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 use rustix::process::{PidfdFlags, pidfd_open};
 
-use crate::suite::Suite;
+use crate::suite::{Ran, Suite, binary, finish};
 
 /// How long a run gets for anything that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -35,8 +36,8 @@ impl Told {
         Self { path, pipe }
     }
 
-    /// Waits for a line of ids and makes each a descriptor that tells the end of its process.
-    fn processes(&mut self) -> Vec<OwnedFd> {
+    /// Waits for a line of process ids.
+    fn pids(&mut self) -> Vec<i32> {
         let mut line = Vec::new();
         let deadline = Deadline::after(LIMIT);
         while !line.ends_with(b"\n") {
@@ -47,19 +48,30 @@ impl Told {
             line.extend_from_slice(&buffer[..count]);
         }
         let line = String::from_utf8(line).unwrap();
-        let open = |word: &str| {
-            let pid = rustix::process::Pid::from_raw(word.parse().unwrap()).unwrap();
-            pidfd_open(pid, PidfdFlags::empty()).unwrap()
-        };
-        line.split_whitespace().map(open).collect()
+        line.split_whitespace().map(|word| word.parse().unwrap()).collect()
     }
+
+    /// The same as descriptors that tell the ends of the processes.
+    fn processes(&mut self) -> Vec<OwnedFd> {
+        self.pids().into_iter().map(open).collect()
+    }
+}
+
+fn open(pid: i32) -> OwnedFd {
+    let pid = rustix::process::Pid::from_raw(pid).unwrap();
+    pidfd_open(pid, PidfdFlags::empty()).unwrap()
+}
+
+/// Whether a process ends within this time.
+fn ends(process: &OwnedFd, limit: Duration) -> bool {
+    let [ended] = Deadline::after(limit).wait_readable([process.as_fd()]).unwrap();
+    ended
 }
 
 #[track_caller]
 fn end(processes: &[OwnedFd]) {
     for process in processes {
-        let [ended] = Deadline::after(LIMIT).wait_readable([process.as_fd()]).unwrap();
-        assert!(ended, "a process lives on");
+        assert!(ends(process, LIMIT), "a process lives on");
     }
 }
 
@@ -78,6 +90,26 @@ fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
 }
 
 #[test]
+fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
+    let suite = Suite::new();
+    suite.run(&["--exact", "001::raw"], &[]);
+    suite.replace("006", "echo $PPID >\"$TELL\"; sleep 1000");
+    let mut told = Told::new(&suite);
+    let mut command = suite.command(["--exact", "006::raw"]);
+    command.env("TELL", &told.path).env("IOTESTS_TIMEOUT_SCALE", "0.005");
+    let run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+    // What waits for the test, and will kill it, is slow.
+    let supervisor = Pid::from_raw(told.pids()[0]);
+    kill(supervisor, Signal::SIGSTOP).unwrap();
+    let gave_up = ends(&open(run.id().cast_signed()), Duration::from_secs(10));
+    kill(supervisor, Signal::SIGCONT).unwrap();
+    let output = run.wait_with_output().unwrap();
+    let stdout = String::from_utf8(output.stdout).unwrap();
+    assert!(!gave_up && stdout.contains("timed out after 3.0 s; these processes were running"), "{stdout}");
+    assert_eq!(stdout.matches("sleep 1000").count(), 1, "{stdout}");
+}
+
+#[test]
 fn a_process_left_behind_is_named_and_killed() {
     let suite = Suite::new();
     let mut told = Told::new(&suite);
@@ -90,6 +122,65 @@ fn a_process_left_behind_is_named_and_killed() {
     let stderr = String::from_utf8(output.stderr).unwrap();
     assert!(stderr.contains("007::raw left a process behind"), "{stderr}");
     assert!(stderr.contains("sleep 1000"), "{stderr}");
+}
+
+#[test]
+fn time_spent_waiting_for_others_is_not_the_tests_own() {
+    let suite = Suite::new();
+    suite.replace("003", "echo same >\"$PWD/mine\"; cat mine; status=0");
+    let lock = File::create(suite.root().join("../../../iotests-serial-suite-directory.lock")).unwrap();
+    let lock = Flock::lock(lock, FlockArg::LockExclusive).unwrap();
+    let log = suite.scratch().join("log.json");
+    let mut command = suite.command(["--exact", "003::raw"]);
+    command.env("IOTESTS_LOG", &log).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut run = command.spawn().unwrap();
+    let process = open(run.id().cast_signed());
+    assert!(!ends(&process, Duration::from_secs(3)), "it ran while another had the directory");
+    drop(lock);
+    assert!(run.wait().unwrap().success());
+    let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(log).unwrap()).unwrap();
+    let seconds = record["seconds"].as_f64().unwrap();
+    assert!(seconds < 2.0, "{seconds}");
+}
+
+/// Runs a test that leaves something mounted, with its files reached through a link. `None` where users
+/// may not mount anything, even in a namespace of their own.
+fn left_mounted(suite: &Suite, path: &str) -> Option<Ran> {
+    let namespace = ["--user", "--map-root-user", "--mount"];
+    if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success()) {
+        return None;
+    }
+    suite.replace("003", "mkdir $TEST_DIR/on; mount -t tmpfs none $TEST_DIR/on && echo same; status=0");
+    let link = suite.root().join("link");
+    std::fs::create_dir_all(suite.scratch()).unwrap();
+    std::os::unix::fs::symlink(suite.scratch(), &link).unwrap();
+    let mut command = suite.command_of("unshare".as_ref(), namespace);
+    command.arg(binary()).args(["--exact", "003::raw", "--test-threads=1"]);
+    let ran = finish(command.env("TEST_DIR", link).env("PATH", path));
+    assert_eq!(ran.results(), ["003::raw: ok"], "{}", ran.stdout);
+    Some(ran)
+}
+
+#[test]
+fn what_is_left_mounted_is_unmounted() {
+    let suite = Suite::new();
+    if left_mounted(&suite, &std::env::var("PATH").unwrap()).is_some() {
+        assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
+    }
+}
+
+#[test]
+fn what_cannot_be_unmounted_is_told_of() {
+    let suite = Suite::new();
+    for program in ["fusermount3", "fusermount", "umount"] {
+        let path = suite.root().join("bin").join(program);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::os::unix::fs::symlink("/bin/false", path).unwrap();
+    }
+    let path = format!("{}:{}", suite.root().join("bin").display(), std::env::var("PATH").unwrap());
+    if let Some(ran) = left_mounted(&suite, &path) {
+        ran.notes("003::raw left ").notes("/on mounted, which could not be unmounted");
+    }
 }
 
 /// Stops a run while a test hangs in it.

@@ -1,9 +1,10 @@
 //! What is listed and what is run.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::suite::{Suite, finish};
+use crate::suite::{Suite, binary, finish};
 
 #[test]
 fn without_a_suite_it_says_how_to_get_one_and_passes() {
@@ -57,6 +58,29 @@ fn listing_starts_nothing() {
 }
 
 #[test]
+fn listing_asks_qemu_once_where_its_accelerators_decide() {
+    let suite = Suite::new();
+    suite.replace("021", "clock_step block_set_io_throttle");
+    suite.replace("020", "clock_step block_set_io_throttle");
+    let qemu =
+        std::env::var("QEMU_PROG").unwrap_or_else(|_| format!("qemu-system-{}", std::env::consts::ARCH));
+    let (starts, counting) = (suite.root().join("starts"), suite.root().join("counting"));
+    fs::write(&counting, format!("#!/bin/sh\necho start >>'{}'\nexec {qemu} \"$@\"\n", starts.display()))
+        .unwrap();
+    fs::set_permissions(&counting, fs::Permissions::from_mode(0o755)).unwrap();
+    let list = |more: &[&str]| {
+        let all: Vec<_> = ["--list", "--format", "terse"].iter().chain(more).copied().collect();
+        let ran = suite.run(&all, &[("QEMU_PROG", counting.to_str().unwrap())]);
+        assert_eq!(ran.stderr, "");
+        ran.stdout
+    };
+    assert!(list(&[]).contains("021::raw: test"));
+    let ignored = list(&["--ignored"]);
+    assert_eq!(ignored.contains("020::raw: test"), ignored.contains("021::qcow2: test"));
+    assert_eq!(fs::read_to_string(starts).unwrap(), "start\n");
+}
+
+#[test]
 fn groups_choose() {
     let suite = Suite::new();
     let listed = |groups: &str| {
@@ -80,6 +104,17 @@ fn groups_can_be_listed() {
     let ran = suite.run(&[], &[("IOTESTS_LIST", "groups")]);
     assert!(ran.stdout.starts_with("001 # group: rw quick\n"), "{}", ran.stdout);
     ran.says("tests/named # group: rw fresh\n");
+}
+
+#[test]
+fn what_is_remembered_of_one_suite_is_not_taken_for_another() {
+    let (suite, other) = (Suite::new(), Suite::new());
+    suite.run(&["--exact", "002::raw"], &[]);
+    let failed = |of: &Suite| {
+        suite.run(&[], &[("IOTESTS_RERUN", "failed"), ("IOTESTS_SUITE", of.root().to_str().unwrap())])
+    };
+    assert_eq!(failed(&other).results(), Vec::<String>::new());
+    assert_eq!(failed(&suite).results(), ["002::raw: FAILED"]);
 }
 
 #[test]
@@ -109,8 +144,41 @@ fn the_environment_of_a_test_can_be_had_in_a_shell() {
     let suite = Suite::new();
     let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]);
     assert!(printed.status.success(), "{}", printed.stderr);
+    assert!(!printed.stdout.contains("running"), "{}", printed.stdout);
     let script = format!("{}\ncd {}\n./019 2>&1 | grep -v out.bad", printed.stdout, suite.root().display());
     let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
     let expected = fs::read_to_string(suite.file("019.out.qcow2")).unwrap().replace("019.out.bad\n", "");
     assert_eq!(ran.stdout, expected, "{}", printed.stdout);
+}
+
+#[test]
+fn no_run_starts_in_the_environment_of_a_test() {
+    let suite = Suite::new();
+    let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]).stdout;
+    let script = format!("{printed}\nexec \"$0\" --exact 001::raw",);
+    let mut shell = suite.command_of("/bin/bash".as_ref(), ["-c", &script]);
+    let ran = finish(shell.arg(binary()));
+    assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
+    ran.notes("the trial 019::qcow2").notes("another shell");
+    // Nor does one on what stands in for QEMU, where something has to.
+    let line = printed.lines().find_map(|line| line.strip_prefix("export QEMU_PROG=")).unwrap();
+    if line.contains("/upstream/qemu-") {
+        let ran = suite.run(&["--exact", "001::raw"], &[("QEMU_PROG", line)]);
+        assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
+        ran.says("QEMU itself");
+    }
+}
+
+#[test]
+fn a_shell_gets_nothing_to_execute_where_there_is_no_environment() {
+    let suite = Suite::new();
+    let list = [("IOTESTS_LIST", "environment")];
+    let refused = |command: &mut Command, why: &str| {
+        let ran = finish(command.envs(list));
+        assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
+        ran.notes(why);
+    };
+    refused(suite.command(["--exact", "001::raw"]).env_remove("IOTESTS_SUITE"), "apt-get source qemu");
+    refused(suite.command(["--exact", "001::raw"]).env("PYTHON", "/nonexistent"), "set PYTHON");
+    refused(&mut suite.command(["--exact", "nonesuch::raw"]), "name one with --exact");
 }

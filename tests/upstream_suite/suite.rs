@@ -24,7 +24,7 @@ const PASSED_ON: [&str; 10] = [
 ];
 
 /// The built target.
-fn binary() -> &'static Path {
+pub(crate) fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
     BINARY.get_or_init(|| {
         let arguments = ["test", "--no-run", "--offline", "--test", "upstream", "--message-format=json"];
@@ -62,6 +62,11 @@ impl Suite {
         self.root().join(name)
     }
 
+    /// Puts another shell test, which does this, in a test's place.
+    pub(crate) fn replace(&self, name: &str, text: &str) {
+        fs::write(self.file(name), format!("#!/usr/bin/env bash\n. ./common.rc\n{text}\n")).unwrap();
+    }
+
     /// Where its trials have their files.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.dir.path().join("scratch")
@@ -76,7 +81,16 @@ impl Suite {
 
     /// The target with these arguments, in an environment that says nothing else.
     pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
-        let mut command = Command::new(binary());
+        self.command_of(binary(), args)
+    }
+
+    /// The same for another copy of the target.
+    pub(crate) fn command_of<S: AsRef<OsStr>>(
+        &self,
+        program: &Path,
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut command = Command::new(program);
         command.args(args).current_dir(self.dir.path()).env_clear().stdin(Stdio::null());
         command.envs(PASSED_ON.iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
         command.env("IOTESTS_SUITE", self.root());

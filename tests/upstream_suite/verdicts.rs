@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::suite::{Suite, finish};
+use crate::suite::{Suite, binary, finish};
 
 /// Runs one trial, which fails.
 fn failure(suite: &Suite, trial: &str) -> crate::suite::Ran {
@@ -61,6 +61,25 @@ fn a_difference_is_shown_with_its_sides_and_what_to_do() {
 }
 
 #[test]
+fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
+    let suite = Suite::new();
+    let byte = |ran: &crate::suite::Ran| {
+        let command = ran.stdout.lines().find_map(|line| line.strip_prefix("reproduce: ")).unwrap();
+        let (_, rest) = command.split_once("MALLOC_PERTURB_=").unwrap();
+        rest.split_once(' ').unwrap().0.to_owned()
+    };
+    suite.replace("002", "echo $MALLOC_PERTURB_");
+    let ran = failure(&suite, "002::raw");
+    ran.says(&format!("+{}\n", byte(&ran)));
+    suite.replace("002", "status=0; echo $MALLOC_PERTURB_");
+    let ran = failure(&suite, "002::raw");
+    ran.says(&format!("+{}\n", byte(&ran)));
+    let ran = suite.run(&["--exact", "002::raw"], &[("MALLOC_PERTURB_", "77")]);
+    assert_eq!(byte(&ran), "77");
+    ran.says("+77\n");
+}
+
+#[test]
 fn a_bad_exit_status_fails_whatever_was_printed() {
     let suite = Suite::new();
     failure(&suite, "003::raw").says("exit status 3").says("MALLOC_PERTURB_=");
@@ -115,6 +134,24 @@ fn the_environment_follows_the_settings() {
 }
 
 #[test]
+fn directories_too_long_for_sockets_are_refused() {
+    let suite = Suite::new();
+    let long = suite.scratch().join("long".repeat(10));
+    let long = long.to_str().unwrap();
+    fs::create_dir_all(long).unwrap();
+    let refused = |variables: &[(&str, &str)], name: &str| {
+        let ran = suite.run(&["--exact", "001::raw"], variables);
+        assert!(!ran.status.success() && ran.results().is_empty(), "{}", ran.stdout);
+        ran.notes(&format!("{name} is {long:?}")).notes("at most");
+    };
+    refused(&[("SOCK_DIR", long)], "SOCK_DIR");
+    refused(&[("TMPDIR", long)], "TMPDIR");
+    let short = suite.scratch();
+    let ran = suite.run(&["--exact", "001::raw"], &[("TMPDIR", long), ("SOCK_DIR", short.to_str().unwrap())]);
+    assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stderr);
+}
+
+#[test]
 fn a_missing_python_module_is_one_error() {
     let suite = Suite::new();
     fs::remove_file(suite.root().join("../../python/beside_the_suite.py")).unwrap();
@@ -148,4 +185,16 @@ fn side_by_side_the_verdicts_are_the_same() {
         results
     };
     assert_eq!(verdicts("--test-threads=1"), verdicts("--test-threads=4"));
+}
+
+#[test]
+fn a_run_goes_on_when_its_program_is_built_anew() {
+    let suite = Suite::new();
+    let program = suite.root().join("upstream");
+    fs::copy(binary(), &program).unwrap();
+    suite.replace("003", "rm upstream; echo same; status=0");
+    let args = ["--exact", "003::raw", "005::raw", "--test-threads=1"];
+    let ran = finish(&mut suite.command_of(&program, args));
+    assert_eq!(ran.results(), ["003::raw: ok", "005::raw: ok"], "{}\n{}", ran.stdout, ran.stderr);
+    assert!(!program.exists());
 }

@@ -8,7 +8,7 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -49,16 +49,14 @@ pub(super) fn supervise(args: &[OsString]) -> Result<()> {
     setsid().map_err(Error::os("start a session"))?;
     prctl::set_child_subreaper(true).map_err(Error::os("become the reaper of all descendants"))?;
     let mut guard = Guard::new()?;
-    let start = Instant::now();
     let end = match spawn(program, arguments, output, dir) {
         Ok(child) => guard.watch(child, deadline(limit)),
         Err(error) => Some(End::NotStarted(error.to_string())),
     };
-    let elapsed = start.elapsed();
     let dirs = ["TEST_DIR", "SOCK_DIR"].map(|name| PathBuf::from(std::env::var_os(name).unwrap_or_default()));
     let Some(end) = end else {
         guard.clear();
-        mounts::release(&dirs);
+        let _ = mounts::release(&dirs);
         // Nobody else is there to do it. What cannot be removed goes with the next run.
         for dir in dirs.iter().filter(|dir| dir.is_absolute()) {
             let _ = std::fs::remove_dir_all(dir);
@@ -73,8 +71,8 @@ pub(super) fn supervise(args: &[OsString]) -> Result<()> {
         }
     }
     let unkillable = guard.clear();
-    mounts::release(&dirs);
-    let report = Report { end, elapsed, left_behind, unkillable };
+    let mounted = mounts::release(&dirs);
+    let report = Report { end, left_behind, unkillable, mounted };
     let text = serde_json::to_vec(&report).map_err(|error| Error::Other(error.into()))?;
     let mut pipe = std::io::stdout().lock();
     pipe.write_all(&text).and_then(|()| pipe.flush()).map_err(Error::io("report to the harness"))

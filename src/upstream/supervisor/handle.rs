@@ -17,6 +17,12 @@ use crate::process::Deadline;
 /// How long a supervisor gets beyond its test's time: to tell a daemon's end, to kill, to report.
 const SLACK: Duration = Duration::from_secs(30);
 
+/// How long after its test's time it may take until [`run`] tells what came of it.
+pub(in crate::upstream) const PATIENCE: Duration = Duration::from_secs(2 * SLACK.as_secs() + 1);
+
+/// The program that runs here, also once its file is gone or another: cargo may build it anew meanwhile.
+const THIS_PROGRAM: &str = "/proc/self/exe";
+
 /// A test to be run.
 #[derive(Debug)]
 pub(in crate::upstream) struct Job {
@@ -37,11 +43,10 @@ pub(in crate::upstream) struct Job {
 /// # Errors
 /// When the supervisor cannot be started or does not report.
 pub(in crate::upstream) fn run(job: &Job) -> Result<Report> {
-    let program = std::env::current_exe().map_err(Error::io("find this program's own file"))?;
     // The write end stays here and is closed by the kernel however this process ends.
     let (lifeline_read, lifeline) = pipe().map_err(Error::io("create a pipe"))?;
     let (report_read, report_write) = pipe().map_err(Error::io("create a pipe"))?;
-    let mut command = Command::new(program);
+    let mut command = Command::new(THIS_PROGRAM);
     // At least a millisecond: none at all means no limit.
     let limit = job.limit.map_or(0, |limit| limit.as_millis().max(1));
     command.arg(MARK).arg(limit.to_string()).arg(&job.output).arg(&job.dir).args(&job.argv);

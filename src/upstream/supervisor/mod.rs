@@ -10,12 +10,12 @@ mod guard;
 mod handle;
 
 use std::ffi::OsString;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-pub(super) use handle::{Job, run};
+pub(super) use handle::{Job, PATIENCE, run};
 
 /// First argument of a supervisor.
 const MARK: &str = "--supervise-upstream-test";
@@ -38,12 +38,12 @@ pub(super) enum End {
 pub(super) struct Report {
     /// How the test ended.
     pub(super) end: End,
-    /// How long it took.
-    pub(super) elapsed: Duration,
     /// The processes that outlived the test, by name; they were killed.
     pub(super) left_behind: Vec<String>,
     /// Those that could not be killed.
     pub(super) unkillable: Vec<String>,
+    /// What it left mounted and could not be unmounted.
+    pub(super) mounted: Vec<PathBuf>,
 }
 
 /// Does a supervisor's work if this process was started to be one. To be called before anything
