@@ -1,26 +1,26 @@
 //! What is remembered of earlier runs: how long trials took, and which failed.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::ops::Bound;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
-
 use super::outcome::{Outcome, Record};
 use super::serial;
 use crate::error::{Error, Result};
 
-const FILE: &str = "history.json";
+/// A line a trial, under the name of its project: a run of one trial reads and writes all of them, and
+/// nothing is read and written faster.
+const FILE: &str = "history.txt";
 const LOCK: &str = "history.lock";
 /// How long other processes may take to write theirs.
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// The last time each trial of a project ran.
-#[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(transparent)]
+#[derive(Debug, Default)]
 pub(super) struct History {
     trials: BTreeMap<String, Last>,
 }
@@ -28,7 +28,7 @@ pub(super) struct History {
 /// What the file holds: several projects may have one directory for their files.
 type Projects = BTreeMap<String, History>;
 
-#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug)]
 struct Last {
     seconds: f64,
     failed: bool,
@@ -65,41 +65,81 @@ impl History {
     }
 
     /// Remembers how these went, besides what other processes remember meanwhile, and forgets trials
-    /// that `exists` does not hold for; returns their names. Writes nothing if nothing is new.
+    /// that `exists`, if given, does not hold for; returns their names. Writes nothing if nothing is new.
     pub(super) fn add(
         dir: &Path,
         project: &str,
         records: &[Record],
-        exists: impl Fn(&str) -> bool,
+        exists: Option<&dyn Fn(&str) -> bool>,
     ) -> Result<Vec<String>> {
+        let mut ran =
+            records.iter().filter(|record| !matches!(record.outcome, Outcome::Skipped(_))).peekable();
+        if ran.peek().is_none() && exists.is_none() {
+            return Ok(Vec::new());
+        }
         let path = dir.join(FILE);
         let failed = || format!("write {}", path.display());
         let _lock = serial::lock_file(&dir.join(LOCK), "another run to write its history", LIMIT)?;
         let mut projects = read(dir);
         let history = projects.entry(project.to_owned()).or_default();
-        let ran = |record: &&Record| !matches!(record.outcome, Outcome::Skipped(_));
-        for record in records.iter().filter(ran) {
+        let is_new = ran.peek().is_some();
+        for record in ran {
             let failed = matches!(record.outcome, Outcome::Failed(_));
-            let seconds = (record.elapsed.as_secs_f64() * 1000.0).round() / 1000.0;
-            history.trials.insert(record.name.clone(), Last { seconds, failed });
+            history
+                .trials
+                .insert(record.name.clone(), Last { seconds: record.elapsed.as_secs_f64(), failed });
         }
-        let gone: Vec<_> = history.trials.keys().filter(|name| !exists(name)).cloned().collect();
-        if gone.is_empty() && !records.iter().any(|record| ran(&record)) {
+        let is_gone = |name: &String| exists.is_some_and(|exists| !exists(name));
+        let gone: Vec<_> = history.trials.keys().filter(|name| is_gone(name)).cloned().collect();
+        if gone.is_empty() && !is_new {
             return Ok(gone);
         }
-        history.trials.retain(|name, _| exists(name));
-        let text = serde_json::to_vec(&projects).map_err(|error| Error::io(failed())(error.into()))?;
+        history.trials.retain(|name, _| !is_gone(name));
         let mut file = tempfile::NamedTempFile::new_in(dir).map_err(Error::io(failed()))?;
-        file.write_all(&text).map_err(Error::io(failed()))?;
+        file.write_all(text(&projects).as_bytes()).map_err(Error::io(failed()))?;
         file.persist(&path).map_err(|error| Error::io(failed())(error.error))?;
         Ok(gone)
     }
 }
 
-/// What is remembered in `dir`. Nothing, if that cannot be read: the next run writes it anew.
+/// What is remembered in `dir`. What cannot be read is forgotten: the next run writes it anew.
 fn read(dir: &Path) -> Projects {
     let text = fs::read(dir.join(FILE)).unwrap_or_default();
-    serde_json::from_slice(&text).unwrap_or_default()
+    let mut projects = Projects::new();
+    let mut project = None;
+    for line in String::from_utf8_lossy(&text).lines() {
+        if let Some(name) = line.strip_prefix(PROJECT) {
+            project = Some(projects.entry(name.to_owned()).or_default());
+        } else if let (Some(project), Some((name, last))) = (&mut project, Last::from_line(line)) {
+            project.trials.insert(name.to_owned(), last);
+        }
+    }
+    projects
+}
+
+/// What the lines that name projects begin with.
+const PROJECT: &str = "project ";
+const VERDICTS: [&str; 2] = ["passed", "failed"];
+
+fn text(projects: &Projects) -> String {
+    let mut text = String::new();
+    for (name, project) in projects {
+        let _ = writeln!(text, "{PROJECT}{name}");
+        for (trial, Last { seconds, failed }) in &project.trials {
+            let _ = writeln!(text, "{seconds:.3} {} {trial}", VERDICTS[usize::from(*failed)]);
+        }
+    }
+    text
+}
+
+impl Last {
+    /// What a line says, and of which trial.
+    fn from_line(line: &str) -> Option<(&str, Self)> {
+        let (seconds, rest) = line.split_once(' ')?;
+        let (verdict, trial) = rest.split_once(' ')?;
+        let failed = VERDICTS.iter().position(|word| *word == verdict)? == 1;
+        Some((trial, Self { seconds: seconds.parse().ok()?, failed }))
+    }
 }
 
 #[cfg(test)]
@@ -118,7 +158,7 @@ mod tests {
     }
 
     fn add(dir: &Path, records: &[Record]) {
-        let gone = History::add(dir, "ours", records, |_| true).expect("write");
+        let gone = History::add(dir, "ours", records, None).expect("write");
         assert_eq!(gone, Vec::<String>::new());
     }
 
@@ -154,7 +194,8 @@ mod tests {
     #[test]
     fn what_cannot_be_read_is_forgotten() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        fs::write(dir.path().join(FILE), "{\"half\": ").expect("write");
+        fs::write(dir.path().join(FILE), "1.000 failed half\nproject ours\nx failed half\n2.0 fai\n")
+            .expect("write");
         assert!(!History::read(dir.path(), "ours").failed("half"));
         add(dir.path(), &[record("half", Outcome::Passed, 1)]);
         assert_eq!(History::read(dir.path(), "ours").duration("half"), Duration::from_secs(1));
@@ -167,7 +208,7 @@ mod tests {
         assert!(!dir.path().join(FILE).exists());
         add(dir.path(), &[record("ran", Outcome::Passed, 1)]);
         let written = fs::read_to_string(dir.path().join(FILE)).expect("read");
-        assert_eq!(written, r#"{"ours":{"ran":{"seconds":1.0,"failed":false}}}"#);
+        assert_eq!(written, "project ours\n1.000 passed ran\n");
     }
 
     #[test]
@@ -175,8 +216,8 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         let both = [record("old", Outcome::Passed, 1), record("new", Outcome::Passed, 1)];
         add(dir.path(), &both);
-        History::add(dir.path(), "theirs", &both, |_| true).expect("write");
-        let gone = History::add(dir.path(), "ours", &[], |name| name != "old").expect("write");
+        History::add(dir.path(), "theirs", &both, None).expect("write");
+        let gone = History::add(dir.path(), "ours", &[], Some(&|name| name != "old")).expect("write");
         assert_eq!(gone, ["old"]);
         let left = |project: &str| History::read(dir.path(), project).trials.into_keys().collect::<Vec<_>>();
         assert_eq!((left("ours"), left("theirs")), (vec!["new".into()], vec!["new".into(), "old".into()]));

@@ -122,6 +122,10 @@ pub(crate) fn conclude(
         let names = plans.iter().map(|plan| plan.name.as_str());
         return Ok(printing::list(&args.libtest, names));
     }
+    let selected = plans.iter().filter(|plan| plan.skip.is_none() && args.select(&plan.name)).count();
+    if let Err(error) = preflight::start(&env, selected) {
+        return Ok(preflight::fail(args, &error));
+    }
     if args.is_parallel() {
         history.longest_first(&mut plans, |plan| &plan.name);
     }
@@ -139,8 +143,8 @@ pub(crate) fn conclude(
     records.sort_by(|a, b| a.name.cmp(&b.name));
     // What another run has at hand is its own business.
     let prunes = all && run.dir.is_alone();
-    let exists = |name: &str| !prunes || tests.contains(without_matrix(name));
-    let remembered = History::add(&base, &id, &records, exists);
+    let exists = |name: &str| tests.contains(without_matrix(name));
+    let remembered = History::add(&base, &id, &records, prunes.then_some(&exists as _));
     let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
     let not_written = report::write(&run, args, &base, &records, elapsed);
     for error in remembered.err().iter().chain(&not_written) {

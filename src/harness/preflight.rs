@@ -13,24 +13,31 @@ use crate::error::Error;
 /// their variables; a test that needs one of those says so.
 const NEEDED: [ToolKind; 3] = [ToolKind::QemuImg, ToolKind::QemuIo, ToolKind::Qemu];
 
-/// Makes sure that the binaries work together. A run of more than single trials starts each of them;
-/// of those, where each is a process of its own, many do without.
+/// Makes sure that the binaries are there and go together, as far as is known of them.
 pub(crate) fn check(env: &TestEnv, args: &Args) -> Result<(), Error> {
-    let looked_at = |kind: &ToolKind| NEEDED.contains(kind) || env.is_named(*kind) || env.tool(*kind).is_ok();
-    let which: Vec<_> = ToolKind::ALL.into_iter().filter(looked_at).collect();
+    let which = looked_at(env);
     env.preflight(&which)?;
     let warning = env.one_version(&which)?;
     if args.libtest.list {
         return Ok(());
     }
     env.debugger()?;
-    if args.exact_names().is_none() {
-        env.start_each(&which)?;
-        if let Some(warning) = warning {
-            say(format_args!("iotests: {warning}"));
-        }
+    if let (None, Some(warning)) = (args.exact_names(), warning) {
+        say(format_args!("iotests: {warning}"));
     }
     Ok(())
+}
+
+/// Starts each binary, where more trials than there are binaries would tell that one does not work any more. Of
+/// those who run a trial again and again, none wants to wait for it.
+pub(super) fn start(env: &TestEnv, trials: usize) -> Result<(), Error> {
+    let which = looked_at(env);
+    if trials > which.len() { env.start_each(&which) } else { Ok(()) }
+}
+
+fn looked_at(env: &TestEnv) -> Vec<ToolKind> {
+    let looked_at = |kind: &ToolKind| NEEDED.contains(kind) || env.is_named(*kind) || env.tool(*kind).is_ok();
+    ToolKind::ALL.into_iter().filter(looked_at).collect()
 }
 
 /// Tells that `error` was found, in the manner of a run with that one failure.

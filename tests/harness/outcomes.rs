@@ -53,8 +53,8 @@ fn a_passed_trial_leaves_nothing_unless_asked_to() {
         left.sort();
         left
     };
-    assert_eq!(left(&[]), ["history.json", "history.lock"]);
-    assert_eq!(left(&[("IOTESTS_KEEP", "1")]), ["history.json", "history.lock", "kept"]);
+    assert_eq!(left(&[]), ["history.lock", "history.txt"]);
+    assert_eq!(left(&[("IOTESTS_KEEP", "1")]), ["history.lock", "history.txt", "kept"]);
     let kept = project.scratch().join("kept/nested/deeper/matrix/image/1M.qcow2");
     assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
 }

@@ -38,7 +38,7 @@ fn reports_are_whole_whatever_becomes_of_stdout() {
             let left = fs::read_dir(project.scratch()).unwrap().map(|entry| entry.unwrap().file_name());
             let mut left: Vec<_> = left.collect();
             left.sort();
-            assert_eq!(left, ["failed", "history.json", "history.lock"]);
+            assert_eq!(left, ["failed", "history.lock", "history.txt"]);
         }
     }
 }
