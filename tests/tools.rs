@@ -607,7 +607,7 @@ fn a_storage_daemon_is_spoken_to() {
     let job =
         json!({ "job-id": "job0", "options": { "driver": "file", "filename": t.file("new"), "size": 1024 } });
     daemon.cmd("blockdev-create", job).unwrap();
-    let wanted = [EventMatch::job_status("job0", "concluded")];
+    let wanted = [EventMatch::job_status("job0", JobStatus::Concluded)];
     let monitor = daemon.monitor().unwrap();
     monitor.wait_event(&wanted, Deadline::after(Duration::from_secs(60))).unwrap();
     // It quits by its monitor as well.
