@@ -93,7 +93,7 @@ pub(super) fn start(config: &VmBuilder) -> Result<Started> {
 impl Started {
     /// Waits for its monitor, watching the process as well: a bad option fails at once, with QEMU's
     /// own message. It has ended, where this fails.
-    pub(super) fn negotiate(mut self, name: &str) -> Result<Running, (Box<Error>, Process)> {
+    pub(super) fn negotiate(mut self, name: &str) -> Result<Running, Box<(Error, Process)>> {
         match connect(&self.process, self.monitor, self.qtest, name) {
             Ok((monitor, qtest)) => Ok(Running {
                 monitor,
@@ -103,7 +103,7 @@ impl Started {
                 quit_sent: false,
                 signal_sent: None,
             }),
-            Err(error) => Err((Box::new(self.process.explain(error, true)), self.process)),
+            Err(error) => Err(Box::new((self.process.explain(error, true), self.process))),
         }
     }
 }

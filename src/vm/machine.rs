@@ -77,12 +77,13 @@ impl Vm {
                 self.running = Some(running);
                 Ok(())
             }
-            Err((error, mut process)) => {
+            Err(failed) => {
+                let (error, mut process) = *failed;
                 self.status = process.child.try_status()?;
-                if let Error::Died { status, .. } = *error {
-                    report_crash(&process, true, status);
+                if let Error::Died { status, monitor, .. } = &error {
+                    report_crash(&process, true, *status, monitor);
                 }
-                Err(*error)
+                Err(error)
             }
         }
     }
@@ -240,8 +241,9 @@ impl Vm {
         let judgement = if tolerated || (asked && status.success()) {
             Ok(())
         } else {
-            report_crash(&running.process, false, status);
-            Err(running.process.died(false, status, running.monitor.last_messages()))
+            let said = running.monitor.last_messages();
+            report_crash(&running.process, false, status, &said);
+            Err(running.process.died(false, status, said))
         };
         self.note_end(status);
         judgement
@@ -270,9 +272,9 @@ impl Vm {
 
 /// A crash fails the trial also where the case passes over the error that tells of it. (Death by the
 /// harness, which ends a trial that is out of time, is none.)
-fn report_crash(process: &Process, launching: bool, status: Status) {
+fn report_crash(process: &Process, launching: bool, status: Status, said: &str) {
     if matches!(status, Status::Signalled(_)) && !process.context.registry().is_closed() {
-        process.context.report_late(process.died(launching, status, String::new()));
+        process.context.report_late(process.died(launching, status, said.to_owned()));
     }
 }
 

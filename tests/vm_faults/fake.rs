@@ -86,6 +86,7 @@ impl Qemu {
             "floods-at-once" => self.flood(),
             _ => self.answer(json!({})),
         }
+        let mut paused = false;
         loop {
             let command = self.command();
             let id = command["id"].clone();
@@ -124,6 +125,18 @@ impl Qemu {
                 ("query-status", "closes") => return,
                 ("query-status", "exits-unasked") => exit(0),
                 ("query-status", "never-answers") => linger(),
+                ("query-block-jobs" | "query-jobs", "pauses-while-it-answers") => {
+                    let status = if paused { "paused" } else { "running" };
+                    let job = json!({
+                        "device": "job0", "id": "job0", "status": status, "paused": paused, "busy": !paused,
+                    });
+                    if !paused {
+                        let change = json!({ "id": "job0", "status": "paused" });
+                        self.say(&json!({ "event": "JOB_STATUS_CHANGE", "data": change }).to_string());
+                    }
+                    paused = true;
+                    self.say(&json!({ "return": [job], "id": id }).to_string());
+                }
                 _ if fault == "qtest" => {
                     self.say(&json!({ "return": {}, "id": id }).to_string());
                     self.play_qtest();

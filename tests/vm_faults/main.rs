@@ -66,6 +66,7 @@ trials![
     a_flood_of_events_is_refused,
     a_flood_on_stderr_is_told_in_part,
     a_command_without_an_answer_meets_the_deadline,
+    a_pause_that_is_told_before_the_answer_is_seen,
     a_closed_monitor_is_told_and_the_process_ended,
     an_unasked_exit_fails_even_with_status_0,
     an_expected_exit_is_fine,
@@ -371,6 +372,18 @@ fn a_command_without_an_answer_meets_the_deadline() {
     assert!(text.ends_with("    -> {\"execute\":\"query-status\",\"id\":1}"), "{text}");
     drop(vm);
     scene.assert_gone(1);
+}
+
+fn a_pause_that_is_told_before_the_answer_is_seen() {
+    let scene = Scene::new("pauses-while-it-answers");
+    let mut vm = scene.launched();
+    assert_eq!(vm.pause_wait("job0").unwrap()["status"], "paused");
+    vm.shutdown().unwrap();
+    vm.launch().unwrap();
+    vm.job("job0").wait_paused().unwrap();
+    assert_eq!(vm.job("job0").status().unwrap(), JobStatus::Paused);
+    vm.shutdown().unwrap();
+    scene.assert_gone(2);
 }
 
 fn a_closed_monitor_is_told_and_the_process_ended() {
