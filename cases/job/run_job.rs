@@ -212,7 +212,12 @@ fn not_for_ever(t: &mut Test) -> TestResult {
         Err(Error::Timeout { what, .. }) => t.assert(what.contains("JOB_STATUS_CHANGE"), what)?,
         other => t.assert(false, format!("the wait for a job that crawls timed out: {other:?}"))?,
     }
-    vm.cancel_and_wait("job0")?;
+    let ended = vm.wait_until_completed_with("job0", Completion::new().wait(Duration::from_millis(20)));
+    match ended.map_err(|failure| failure.error) {
+        Err(Error::Timeout { what, .. }) => t.assert_eq(what.as_str(), "the end of block job job0")?,
+        other => t.assert(false, format!("so does another one: {other:?}"))?,
+    }
+    vm.cancel_and_wait_with("job0", CancelJob::new().force().wait(Duration::from_secs(30)))?;
     Ok(vm.shutdown()?)
 }
 

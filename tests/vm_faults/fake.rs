@@ -6,6 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, exit};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use serde_json::{Value, json};
@@ -86,7 +87,8 @@ impl Qemu {
             "floods-at-once" => self.flood(),
             _ => self.answer(json!({})),
         }
-        let mut paused = false;
+        let (mut paused, mut queries) = (false, 0);
+        let mut moved = None;
         loop {
             let command = self.command();
             let id = command["id"].clone();
@@ -102,6 +104,22 @@ impl Qemu {
                     exit(0);
                 }
                 ("quit", "goes-before-its-answer") => exit(0),
+                ("migrate", "migrates-slowly") => {
+                    moved = Some(Instant::now() + Duration::from_millis(200));
+                    let completed = json!({ "event": "MIGRATION", "data": { "status": "completed" } });
+                    self.say(&completed.to_string());
+                    self.say(&json!({ "return": {}, "id": id }).to_string());
+                }
+                ("query-status", "migrates-slowly") => {
+                    queries += 1;
+                    let there = moved.is_some_and(|at| Instant::now() > at);
+                    let status = if there { "postmigrate" } else { "finish-migrate" };
+                    self.say(&json!({ "return": { "status": status }, "id": id }).to_string());
+                }
+                ("quit", "migrates-slowly") => {
+                    eprint!("{queries}");
+                    exit(0);
+                }
                 ("quit", _) => {
                     self.say(&json!({ "return": {}, "id": id }).to_string());
                     exit(0);

@@ -67,6 +67,8 @@ trials![
     a_flood_on_stderr_is_told_in_part,
     a_command_without_an_answer_meets_the_deadline,
     a_pause_that_is_told_before_the_answer_is_seen,
+    a_run_state_that_takes_its_time_is_not_hammered_for,
+    a_wait_without_events_shows_what_was_said,
     a_closed_monitor_is_told_and_the_process_ended,
     an_unasked_exit_fails_even_with_status_0,
     an_expected_exit_is_fine,
@@ -384,6 +386,31 @@ fn a_pause_that_is_told_before_the_answer_is_seen() {
     assert_eq!(vm.job("job0").status().unwrap(), JobStatus::Paused);
     vm.shutdown().unwrap();
     scene.assert_gone(2);
+}
+
+fn a_run_state_that_takes_its_time_is_not_hammered_for() {
+    let scene = Scene::new("migrates-slowly");
+    let mut vm = scene.launched();
+    vm.cmd("migrate", ()).unwrap();
+    assert!(vm.wait_migration("postmigrate").unwrap());
+    vm.shutdown().unwrap();
+    let queries: u32 = vm.get_log().unwrap().parse().unwrap();
+    assert!((2..100).contains(&queries), "{queries} queries in 0.2 s");
+    scene.assert_gone(1);
+}
+
+fn a_wait_without_events_shows_what_was_said() {
+    let scene = Scene::new("none");
+    let mut vm = scene.launched();
+    let error = vm.get_qmp_events(Wait::For(Duration::from_millis(200))).unwrap_err();
+    assert_timeout(&error, Duration::from_millis(20));
+    let text = scene.text(&error);
+    assert!(
+        text.starts_with("timed out waiting for any event of QEMU\nlast seen:\n    <- {\"QMP\""),
+        "{text}"
+    );
+    vm.shutdown().unwrap();
+    scene.assert_gone(1);
 }
 
 fn a_closed_monitor_is_told_and_the_process_ended() {
