@@ -9,11 +9,12 @@ use std::time::Duration;
 
 use bare::Bare;
 use criterion::{Criterion, criterion_group, criterion_main};
+use iotests::env::Accel;
 use iotests::prelude::*;
 use support::{compare, timed};
 
 fn ours(t: &Test) -> Duration {
-    let (time, vm) = timed(|| t.vm().launch().expect("QEMU starts"));
+    let (time, vm) = timed(|| t.vm().accel(Accel::Tcg).launch().expect("QEMU starts"));
     drop(vm);
     time
 }
@@ -26,7 +27,7 @@ fn floor(argv: &[String]) -> Duration {
 
 fn launch(c: &mut Criterion) {
     let t = Test::with_format("raw").expect("a trial");
-    let vm = t.vm().launch().expect("QEMU starts");
+    let vm = t.vm().accel(Accel::Tcg).launch().expect("QEMU starts");
     let argv = shell_words::split(vm.command().expect("it runs")).expect("its command line");
     drop(vm);
 

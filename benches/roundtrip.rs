@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use bare::Bare;
 use criterion::{Criterion, criterion_group, criterion_main};
+use iotests::env::Accel;
 use iotests::env::TestEnv;
 use iotests::prelude::*;
 use support::{compare, timed};
@@ -19,11 +20,17 @@ const BATCH: u32 = 500;
 
 const COMMAND: &[u8] = br#"{"execute":"query-status","id":1}"#;
 
+/// What Python says when it has no `qemu.qmp`.
+const NO_MODULE: &str = "no qemu.qmp";
+
 /// Runs the QEMU of its command line with a monitor on a socket, as QEMU's own iotests do, and
 /// prints how long one command takes, in seconds.
 const PYTHON: &str = r#"
 import asyncio, os, subprocess, sys, tempfile, time
-from qemu.qmp import QMPClient
+try:
+    from qemu.qmp import QMPClient
+except ImportError:
+    sys.exit("no qemu.qmp")
 
 async def main():
     with tempfile.TemporaryDirectory() as directory:
@@ -46,8 +53,10 @@ async def main():
 asyncio.run(main())
 "#;
 
-fn python_seconds(argv: &[String]) -> Option<f64> {
-    let python = TestEnv::from_process().ok()?.python().ok()?;
+/// How long a command takes in Python, in seconds; or why that is not known.
+fn python_seconds(argv: &[String]) -> Result<f64, String> {
+    let env = TestEnv::from_process().map_err(|_| "its environment is wrong")?;
+    let python = env.python().map_err(|error| error.to_string())?;
     let monitor = ["-chardev", "-mon"];
     let mut args = Vec::new();
     let mut words = argv.iter();
@@ -62,10 +71,10 @@ fn python_seconds(argv: &[String]) -> Option<f64> {
         .args(["-c", PYTHON, &BATCH.to_string()])
         .args(args)
         .stdin(Stdio::null())
-        .stderr(Stdio::null())
         .output()
-        .ok()?;
-    String::from_utf8(output.stdout).ok()?.trim().parse().ok()
+        .map_err(|error| error.to_string())?;
+    let told = String::from_utf8_lossy(&output.stderr);
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| told.trim().to_owned())
 }
 
 fn ours(vm: &mut Vm) -> Duration {
@@ -88,17 +97,18 @@ fn floor(qemu: &mut Bare) -> Duration {
 
 fn roundtrip(c: &mut Criterion) {
     let t = Test::with_format("raw").expect("a trial");
-    let mut vm = t.vm().launch().expect("QEMU starts");
+    let mut vm = t.vm().accel(Accel::Tcg).launch().expect("QEMU starts");
     let argv = shell_words::split(vm.command().expect("it runs")).expect("its command line");
     let mut qemu = Bare::launch(&argv);
 
     compare("monitor round trip", 60, || ours(&mut vm), || floor(&mut qemu));
     match python_seconds(&argv) {
-        Some(seconds) => {
+        Ok(seconds) => {
             let (ours, python) = (ours(&mut vm).as_secs_f64(), Duration::from_secs_f64(seconds));
             println!("Python's qemu.qmp: {python:.1?}, {:.1} times as long as ours", seconds / ours);
         }
-        None => println!("no python3 with qemu.qmp to compare with"),
+        Err(why) if why == NO_MODULE => println!("no python3 with qemu.qmp to compare with"),
+        Err(why) => println!("Python's qemu.qmp failed: {why}"),
     }
     let mut group = c.benchmark_group("monitor round trip");
     group.bench_function("ours", |b| b.iter(|| vm.qmp("query-status", ()).expect("QEMU answers")));

@@ -8,11 +8,12 @@ use std::time::Duration;
 
 use bare::Bare;
 use criterion::{Criterion, criterion_group, criterion_main};
+use iotests::env::Accel;
 use iotests::prelude::*;
 use support::{compare, timed};
 
 fn ours(t: &Test) -> Duration {
-    let mut vm = t.vm().launch().expect("QEMU starts");
+    let mut vm = t.vm().accel(Accel::Tcg).launch().expect("QEMU starts");
     timed(|| vm.shutdown().expect("QEMU ends")).0
 }
 
@@ -23,7 +24,7 @@ fn floor(argv: &[String]) -> Duration {
 
 fn shutdown(c: &mut Criterion) {
     let t = Test::with_format("raw").expect("a trial");
-    let vm = t.vm().launch().expect("QEMU starts");
+    let vm = t.vm().accel(Accel::Tcg).launch().expect("QEMU starts");
     let argv = shell_words::split(vm.command().expect("it runs")).expect("its command line");
     drop(vm);
 

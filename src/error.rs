@@ -202,6 +202,18 @@ impl Error {
         Self::Assertion(message.into())
     }
 
+    /// Whether both tell that the same program ended in the same way, be it with other words.
+    pub fn tells_same_end(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Script { error, .. }, other) => error.tells_same_end(other),
+            (
+                Self::Died { program, status, command, .. },
+                Self::Died { program: its_program, status: its_status, command: its_command, .. },
+            ) => (program, status, command) == (its_program, its_status, its_command),
+            _ => false,
+        }
+    }
+
     /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {

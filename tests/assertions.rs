@@ -2,6 +2,7 @@
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails by panicking")]
 
 use iotests::prelude::*;
+use iotests::vm::find_bitmap;
 
 /// The message of a call that must fail, and name its own line. For calls on one line.
 macro_rules! message_of {
@@ -177,7 +178,7 @@ fn jobs_of_a_vm() {
     assert_eq!(message, format!("there is no block job job1\n{jobs:#}"));
     vm.pause_job("job0").unwrap();
     // The wait left the event for others.
-    vm.job("job0").wait_status("standby").unwrap();
+    vm.job("job0").wait_status(JobStatus::Standby).unwrap();
     vm.cmd("block-job-resume", json!({"device": "job0"})).unwrap();
     vm.cmd("block-job-complete", json!({"device": "job0"})).unwrap();
     let message = message_of!(vm.wait_until_failed("job0", "out of luck"));
@@ -254,4 +255,45 @@ fn the_block_graph_of_a_vm() {
         message_of!(vm.assert_block_path("disk", "file", None)),
         "block path \"file\" must start with a slash"
     );
+}
+
+#[test]
+fn bitmaps_of_nodes() {
+    let bitmaps = json!({
+        "disk": [
+            { "name": "", "recording": true, "count": 1 },
+            { "name": "b0", "recording": false, "count": 2 },
+            { "name": "b0", "recording": true, "count": 3 },
+            { "recording": true, "count": 4 },
+        ],
+        "other": [],
+    });
+    let bitmaps = bitmaps.as_object().unwrap();
+    let count = |node, name, recording| {
+        let found = find_bitmap(bitmaps, node, name, recording).map_err(|error| error.to_string());
+        found.map(|bitmap| bitmap.map(|bitmap| bitmap["count"].as_u64().unwrap()))
+    };
+    assert_eq!(count("disk", "b0", None), Ok(Some(2)));
+    assert_eq!(count("disk", "b0", Some(true)), Ok(Some(3)));
+    assert_eq!(count("disk", "b1", None), Ok(None));
+    // One without a name is found by an empty one.
+    assert_eq!(count("disk", "", Some(true)), Ok(Some(1)));
+    assert_eq!(count("disk", "", Some(false)), Ok(None));
+    assert_eq!(count("other", "b0", None), Ok(None));
+    let told = "node disc has no dirty bitmaps; nodes that have: disk, other";
+    assert_eq!(count("disc", "b0", None), Err(told.to_owned()));
+}
+
+#[test]
+fn fields_of_a_bitmap() {
+    let t = Test::new().unwrap();
+    let mut vm = t.vm().blockdev("null-co,node-name=disk").launch().unwrap();
+    vm.cmd("block-dirty-bitmap-add", json!({ "node": "disk", "name": "b0" })).unwrap();
+    assert!(vm.check_bitmap_status("disk", "b0", &json!({ "count": 0, "recording": true })).unwrap());
+    assert!(!vm.check_bitmap_status("disk", "b0", &json!({ "count": 1 })).unwrap());
+    assert!(!vm.check_bitmap_status("disk", "b0", &json!({ "nonesuch": 0 })).unwrap());
+    let error = vm.check_bitmap_status("disk", "b0", &json!(["count"])).unwrap_err();
+    assert_eq!(error.to_string(), "fields of a bitmap are an object, this is [\"count\"]");
+    let error = vm.check_bitmap_status("disk", "b1", &json!({})).unwrap_err();
+    assert_eq!(error.to_string(), "node disk has no dirty bitmap b1");
 }

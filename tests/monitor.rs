@@ -1,7 +1,6 @@
 //! The monitor client against a peer that says what a script tells it to, over a real socket.
 #![expect(clippy::unwrap_used, reason = "a broken fixture should fail loudly")]
 
-use std::collections::VecDeque;
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::UnixStream;
 use std::thread;
@@ -9,7 +8,7 @@ use std::time::Duration;
 
 use iotests::error::{Error, QmpError, Result};
 use iotests::process::Deadline;
-use iotests::qmp::{EventMatch, Monitor, error_of};
+use iotests::qmp::{EventMatch, JobStatus, Monitor, error_of};
 use proptest::prelude::*;
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
@@ -152,7 +151,9 @@ fn refused_capabilities_are_the_error() {
         },
         |stream| negotiate(stream, ample()).unwrap_err(),
     );
-    assert_eq!(text(&error), "QMP command qmp_capabilities failed: not today (GenericError)");
+    let expected =
+        "QEMU refused the handshake: QMP command qmp_capabilities failed: not today (GenericError)\n";
+    assert!(text(&error).starts_with(expected), "{error}");
 }
 
 #[test]
@@ -393,6 +394,17 @@ fn an_error_without_id_answers_the_command_under_way() {
 }
 
 #[test]
+fn a_return_without_id_answers_nothing() {
+    let script = |peer: &mut Peer| {
+        peer.command();
+        peer.say(r#"{"return": {}}"#);
+        peer.linger();
+    };
+    let error = with_monitor(script, |monitor| monitor.execute("stop", (), ample()).unwrap_err());
+    assert!(text(&error).starts_with("QEMU answered where nothing was asked\n"), "{error}");
+}
+
+#[test]
 fn an_error_that_nothing_asked_for_is_told() {
     let script = |peer: &mut Peer| {
         peer.say(r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#);
@@ -570,7 +582,7 @@ fn a_wait_that_times_out_names_what_it_was_for_and_what_it_saw() {
         peer.linger();
     };
     let error = with_monitor(script, |monitor| {
-        let wanted = [EventMatch::job_status("job0", "ready"), "RESUME".into()];
+        let wanted = [EventMatch::job_status("job0", JobStatus::Ready), "RESUME".into()];
         monitor.wait_event(&wanted, short()).unwrap_err()
     });
     let shown = text(&error);
@@ -617,13 +629,64 @@ fn a_flood_of_blank_lines_meets_the_deadline() {
 }
 
 #[test]
-fn only_the_oldest_events_are_forgotten() {
-    with_monitor(Peer::linger, |monitor| {
-        let numbered = |number: i64| json!({ "event": "E", "data": { "n": number } });
-        monitor.restore_events((0..4).map(numbered).collect());
-        monitor.forget_events(3, |event| event["data"]["n"] != 1);
-        let left = monitor.drain(Deadline::after(Duration::ZERO));
-        assert_eq!(left, VecDeque::from([numbered(1), numbered(3)]));
+fn more_events_than_there_is_room_for_are_refused() {
+    let script = |peer: &mut Peer| {
+        let large = event("LARGE", json!("x".repeat(1 << 20)));
+        while peer.say(&large) {}
+    };
+    let error = with_monitor(
+        |peer| script(peer),
+        |monitor| {
+            let error = monitor.wait_event(&["STOP".into()], ample()).unwrap_err();
+            monitor.stream().shutdown(std::net::Shutdown::Both).unwrap();
+            error
+        },
+    );
+    let expected = "QEMU sent more events than there is room for, and nobody asked for them\n";
+    assert!(text(&error).starts_with(expected), "{error}");
+}
+
+#[test]
+fn an_event_that_came_before_a_reply_can_be_waited_for_after_it() {
+    let script = |peer: &mut Peer| {
+        for _ in 0..2 {
+            peer.say(event("CHANGE", json!({})));
+            peer.answer(json!({}));
+        }
+        peer.linger();
+    };
+    with_monitor(script, |monitor| {
+        monitor.execute("first", (), ample()).unwrap();
+        let seen = monitor.queued_events();
+        monitor.execute("second", (), ample()).unwrap();
+        let change = |event: &Value| event["event"] == "CHANGE";
+        assert!(monitor.await_event(seen, change, short()).unwrap());
+        // It is still there, as is the older one.
+        assert!(!monitor.await_event(seen + 1, change, short()).unwrap());
+        assert_eq!(monitor.take_events(ample()).unwrap().len(), 2);
+    });
+}
+
+#[test]
+fn what_a_wait_has_passed_over_is_told_from_what_is_unread() {
+    let script = |peer: &mut Peer| {
+        for number in 0..5 {
+            peer.say(event("NUMBER", json!(number)));
+        }
+        peer.answer(json!({}));
+        peer.linger();
+    };
+    with_monitor(script, |monitor| {
+        monitor.execute("query", (), ample()).unwrap();
+        monitor.wait_event(&[EventMatch::new("NUMBER").data(json!(3))], ample()).unwrap();
+        monitor.forget_events(|event| event["data"] == 1);
+        let numbers = |events: Vec<Value>| events.iter().map(|it| it["data"].as_i64()).collect::<Vec<_>>();
+        let (passed_over, unread) = monitor.drain(Deadline::after(Duration::ZERO));
+        assert_eq!(numbers(passed_over.clone()), [Some(0), Some(2)]);
+        assert_eq!(numbers(unread), [Some(4)]);
+        monitor.restore_events(passed_over);
+        let (passed_over, unread) = monitor.drain(Deadline::after(Duration::ZERO));
+        assert_eq!((passed_over.len(), unread.len()), (2, 0));
     });
 }
 
@@ -640,6 +703,8 @@ fn the_transcript_has_both_directions() {
     with_peer(script, |stream| {
         let mut monitor = Monitor::negotiate(stream, "QEMU", None, Some(&path), ample()).unwrap();
         monitor.execute("five", (), ample()).unwrap();
+        // It tells at any time what is waited for.
+        assert!(std::fs::read_to_string(&path).unwrap().ends_with("{\"execute\":\"five\",\"id\":1}\n"));
     });
     let expected = format!(
         "<- {GREETING}\n-> {}\n<- {}\n-> {}\n<- {}\n",

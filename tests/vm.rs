@@ -10,6 +10,7 @@ use std::fs;
 use std::path::Path;
 use std::time::Duration;
 
+use iotests::env::Accel;
 use iotests::error::Error;
 use iotests::prelude::*;
 use nix::sys::resource::{UsageWho, getrusage};
@@ -68,7 +69,7 @@ fn a_bad_option_fails_with_qemus_own_words() {
 }
 
 #[test]
-fn a_vm_is_launched_again_with_the_events_of_the_last_time() {
+fn a_vm_is_launched_again_without_what_was_unread() {
     let stage = stage(&[]);
     let mut vm = stage.test.vm().build();
     assert_eq!((vm.get_log(), vm.pid(), vm.exit_status(), vm.command()), (None, None, None, None));
@@ -76,7 +77,16 @@ fn a_vm_is_launched_again_with_the_events_of_the_last_time() {
     let first = vm.pid().unwrap();
     let error = vm.launch().unwrap_err().to_string();
     assert_eq!(error, "qemu is running already");
+    for command in ["stop", "cont", "stop"] {
+        vm.cmd(command, ()).unwrap();
+    }
+    // It passes over the first event, and does not look at the third.
+    vm.event_wait("RESUME").unwrap();
     vm.shutdown().unwrap();
+    let unread = vm.take_unread_events();
+    let names: Vec<_> = unread.iter().map(|event| event["event"].as_str().unwrap()).collect();
+    assert_eq!(names, ["STOP", "SHUTDOWN"]);
+    assert_eq!(unread[1]["data"]["reason"], "host-qmp-quit");
     assert!(is_gone(first));
     assert_eq!(vm.exit_status(), Some(Status::Exited(0)));
     assert!(vm.command().is_some());
@@ -87,8 +97,9 @@ fn a_vm_is_launched_again_with_the_events_of_the_last_time() {
     vm.launch().unwrap();
     assert_ne!(vm.pid(), Some(first));
     assert_eq!(vm.exit_status(), None);
-    // The first QEMU's last event is still there for who asks.
-    assert_eq!(vm.event_wait("SHUTDOWN").unwrap()["data"]["reason"], "host-qmp-quit");
+    assert_eq!(vm.take_unread_events(), Vec::<Value>::new());
+    let events = vm.get_qmp_events(Wait::No).unwrap();
+    assert_eq!(events.iter().map(|event| &event["event"]).collect::<Vec<_>>(), ["STOP"]);
     assert_eq!(vm.cmd("query-iothreads", ()).unwrap()[0]["id"], "late");
     vm.shutdown().unwrap();
 }
@@ -100,11 +111,14 @@ fn output_goes_to_the_log_or_to_the_terminal() {
         let file = stage.test.file("disk");
         stage.test.qemu_img_create(["-f", "raw", &file, "1M"]).unwrap();
         let mut vm = stage.test.vm().drive(&file).launch().unwrap();
-        vm.drive_io("drive0", "write 0 512").unwrap();
+        let printed = vm.drive_io("drive0", "write 0 512").unwrap();
+        let failed = vm.drive_io("drive0", "write 1G 512");
+        assert_eq!(failed.is_err(), vars.is_empty(), "{failed:?}");
         let running = vm.get_log().unwrap();
         vm.shutdown().unwrap();
         assert_eq!(vm.get_log().as_deref(), Some(running.as_str()));
-        running
+        assert!(running.starts_with(&printed));
+        printed
     };
     assert!(says(&[]).starts_with("wrote 512/512 bytes at offset 0"));
     assert_eq!(says(&[("PRINT_QEMU", Path::new("y"))]), "");
@@ -118,6 +132,23 @@ fn an_accelerator_is_as_asked_for() {
     assert!(vm.command().unwrap().contains(" -accel tcg "));
     drop(vm);
     assert_eq!(tcg.late(), [""; 0]);
+
+    // What a VM asks for itself goes before what the environment says.
+    let other = stage(&[]);
+    let mut vm = other.test.vm().accel(Accel::Tcg).launch().unwrap();
+    assert!(vm.command().unwrap().contains(" -accel tcg "), "{:?}", vm.command());
+    let error = vm.qtest("clock_step").unwrap_err().to_string();
+    assert_eq!(error, "skipped: needs the qtest accelerator, this VM runs with tcg");
+    vm.shutdown().unwrap();
+    let error = tcg.test.vm().accel(Accel::Qtest).launch();
+    let has_qtest = tcg.test.context().env().caps().emulator().unwrap().has_accelerator(Accel::Qtest);
+    match error {
+        Ok(vm) => assert!(has_qtest && vm.command().unwrap().contains(" -accel qtest "), "{vm:?}"),
+        Err(Error::Died { launching: true, command, .. }) => {
+            assert!(!has_qtest && command.contains(" -accel qtest "), "{command}");
+        }
+        Err(other) => panic!("{other}"),
+    }
 
     // Where there is none, that is told; where there is, it works.
     for name in ["qtest", "kvm"] {

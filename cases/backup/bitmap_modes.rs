@@ -63,7 +63,7 @@ impl Drive0 {
         drive.write("drive0", &["64k", "512k", "2M"])?;
         drive.copy(t, &drive.after.clone())?;
         if end == End::Failed {
-            drive.vm.hmp_qemu_io("drive0", "flush")?;
+            drive.vm.drive_io("drive0", "flush")?;
         }
         Ok(drive)
     }
@@ -80,7 +80,7 @@ impl Drive0 {
     /// Fills the clusters at these offsets.
     fn write(&mut self, node: &str, offsets: &[&str]) -> TestResult {
         for offset in offsets {
-            self.vm.hmp_qemu_io(node, &format!("write -P 0x76 {offset} 64k"))?;
+            self.vm.drive_io(node, &format!("write -P 0x76 {offset} 64k"))?;
         }
         Ok(())
     }
@@ -102,13 +102,13 @@ fn backup(t: &mut Test, drive: &mut Drive0) -> TestResult {
     t.assert_eq(drive.covered()?, 3)?;
     drive.vm.cmd("blockdev-backup", arguments.with(json!({ "job-id": "backup" })))?;
     if drive.end == End::Failed {
-        drive.vm.job("backup").wait_status("concluded")?;
+        drive.vm.job("backup").wait_status(JobStatus::Concluded)?;
         let job = drive.vm.job("backup").query()?.unwrap_or_default();
         t.assert_qmp(&job, "error", "Input/output error")?;
         drive.vm.job("backup").dismiss()?;
         return t.assert_eq(drive.covered()?, if mode == "always" { 2 } else { 3 });
     }
-    drive.vm.job("backup").wait_status("pending")?;
+    drive.vm.job("backup").wait_status(JobStatus::Pending)?;
     // The job keeps a bitmap without a name of what is written now; the other one stands still.
     drive.write("filter", &["512k", "3M"])?;
     t.assert_eq(drive.covered()?, 3)?;
@@ -119,7 +119,7 @@ fn backup(t: &mut Test, drive: &mut Drive0) -> TestResult {
         End::Cancelled => drive.vm.job("backup").cancel()?,
         _ => drive.vm.job("backup").finalize()?,
     }
-    drive.vm.job("backup").wait_status("concluded")?;
+    drive.vm.job("backup").wait_status(JobStatus::Concluded)?;
     drive.vm.job("backup").dismiss()?;
     let starts_anew = mode == "always" || (mode == "on-success" && drive.end == End::Completed);
     t.assert_eq(drive.covered()?, if starts_anew { 2 } else { 4 })?;

@@ -36,7 +36,7 @@ impl Drive0 {
     /// Writes through the drive, each a byte, an offset and a length.
     fn write(&mut self, writes: &[[&str; 3]]) -> TestResult {
         for [byte, offset, length] in writes {
-            self.vm.hmp_qemu_io("drive0", &format!("write -P {byte} {offset} {length}"))?;
+            self.vm.drive_io("drive0", &format!("write -P {byte} {offset} {length}"))?;
         }
         Ok(())
     }

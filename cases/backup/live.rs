@@ -116,7 +116,10 @@ fn by_node(t: &mut Test) -> TestResult {
         "auto-finalize": false, "auto-dismiss": false,
     });
     vm.qmp_log("blockdev-backup", arguments)?;
-    let write = |vm: &mut Vm| Ok(vm.drive_io("drive0", "write -P 0x09 0 64k")?);
+    let write = |vm: &mut Vm| {
+        vm.drive_io("drive0", "write -P 0x09 0 64k")?;
+        Ok(())
+    };
     vm.run_job("job0", RunJob::new().manual_finalize().pre_finalize(write))?;
     vm.shutdown()?;
     t.verify_pattern(&source, 0x09, "0", "64k")?;

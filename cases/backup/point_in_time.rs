@@ -32,7 +32,7 @@ fn top_layer(t: &mut Test, drive: &mut Drive0) -> TestResult {
     let arguments =
         json!({ "device": "drive0", "sync": "top", "format": t.imgfmt(), "target": drive.target });
     drive.vm.cmd("drive-backup", arguments)?;
-    drive.vm.wait_until_completed_at_any_offset("drive0")?;
+    drive.vm.wait_until_completed_with("drive0", Completion::new().any_offset())?;
     drive.vm.shutdown()?;
     let info = t.qemu_img_info(["-f", t.imgfmt(), &drive.target])?;
     t.assert(info["backing-filename"].is_string(), "the copy is over the same backing file")?;
@@ -43,7 +43,7 @@ fn top_layer(t: &mut Test, drive: &mut Drive0) -> TestResult {
 /// Such a backup has no end of its own: it keeps what is about to be overwritten.
 fn only_what_is_overwritten(t: &mut Test, drive: &mut Drive0) -> TestResult {
     drive.vm.cmd("drive-backup", json!({ "device": "drive0", "sync": "none", "target": drive.target }))?;
-    drive.vm.hmp_qemu_io("drive0", "write -P 0x5e 0 512")?;
+    drive.vm.drive_io("drive0", "write -P 0x5e 0 512")?;
     let event = drive.vm.cancel_and_wait("drive0")?;
     t.assert_qmp(&event, "data/type", "backup")?;
     drive.vm.shutdown()?;
@@ -65,8 +65,8 @@ fn overlapping_writes(t: &mut Test) -> TestResult {
     vm.wait_until_completed("drive0")?;
 
     vm.cmd("drive-backup", backup.with(json!({ "target": target, "speed": 1 })))?;
-    vm.hmp_qemu_io("drive0", "write -P 23 1088k 64k")?;
-    vm.hmp_qemu_io("drive0", "write -P 66 1M 1M")?;
+    vm.drive_io("drive0", "write -P 23 1088k 64k")?;
+    vm.drive_io("drive0", "write -P 66 1M 1M")?;
     vm.cmd("block-job-set-speed", json!({ "device": "drive0", "speed": 0 }))?;
     vm.wait_until_completed("drive0")?;
     vm.shutdown()?;
@@ -85,7 +85,7 @@ fn write_held_before_the_copy(t: &mut Test) -> TestResult {
         json!({ "device": "drive0", "sync": "full", "target": target, "format": "raw", "speed": 1 }),
     )?;
     vm.cmd("block-job-pause", json!({ "device": "drive0" }))?;
-    vm.hmp_qemu_io("drive0", "aio_write -P 1 512512 512")?;
+    vm.drive_io("drive0", "aio_write -P 1 512512 512")?;
     vm.resume_drive("drive0")?;
     vm.cmd("block-job-resume", json!({ "device": "drive0" }))?;
     let event = vm.cancel_and_wait("drive0")?;

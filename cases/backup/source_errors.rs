@@ -68,9 +68,9 @@ impl Drives {
     fn write(&mut self, n: usize, byte: u8) -> TestResult {
         let drive = format!("drive{n}");
         for place in ["0 512", "16M 256k", "32736k 64k"] {
-            self.vm.hmp_qemu_io(&drive, &format!("write -P {byte:#04x} {place}"))?;
+            self.vm.drive_io(&drive, &format!("write -P {byte:#04x} {place}"))?;
         }
-        self.vm.hmp_qemu_io(&drive, "flush")?;
+        self.vm.drive_io(&drive, "flush")?;
         Ok(())
     }
 
@@ -115,7 +115,7 @@ fn failed_and_repeated(t: &mut Test, drives: &mut Drives) -> TestResult {
     assert_read_error(t, &mut drives.vm, "drive0", "report")?;
     drives.vm.wait_until_failed("drive0", "Input/output error")?;
     drives.check_bitmap(t, 0, WRITTEN, false)?;
-    drives.vm.hmp_qemu_io("drive0", "write -P 0x55 8M 64k")?;
+    drives.vm.drive_io("drive0", "write -P 0x55 8M 64k")?;
     drives.check_bitmap(t, 0, WRITTEN + 65536, false)?;
     let (target, backup) = drives.increment(t, 0, "repeated")?;
     drives.vm.cmd("drive-backup", backup)?;
@@ -160,14 +160,12 @@ fn assert_both_end_badly(t: &Test, drives: &mut Drives) -> TestResult {
     let failed = drives.vm.event_wait(failed)?;
     t.assert_qmp(&failed, "data/error", "Input/output error")?;
     for job in ["drive0", "drive1"] {
-        drives.vm.job(job).wait_status("null")?;
+        drives.vm.job(job).wait_status(JobStatus::Null)?;
     }
     drives.vm.assert_no_active_block_jobs()
 }
 
 fn all_or_none(t: &mut Test, drives: &mut Drives) -> TestResult {
-    // The jobs of the full backups came to their ends, and are not to be mistaken for those to come.
-    drives.vm.get_qmp_events(Wait::No)?;
     drives.write(0, 0xab)?;
     drives.write(1, 0xba)?;
     start_both(t, drives, "failed")?;
@@ -187,7 +185,6 @@ fn all_or_none(t: &mut Test, drives: &mut Drives) -> TestResult {
 
 /// A job that has nothing to copy is at its end at once, and waits for the others all the same.
 fn none_though_one_is_empty(t: &mut Test, drives: &mut Drives) -> TestResult {
-    drives.vm.get_qmp_events(Wait::No)?;
     drives.write(1, 0xba)?;
     start_both(t, drives, "failed")?;
     assert_both_end_badly(t, drives)?;

@@ -117,7 +117,7 @@ fn device(t: &mut Test) -> TestResult {
     vm.cmd("device_add", json!({ "driver": "scsi-hd", "id": "hd0", "bus": "scsi0.0", "drive": "disk" }))?;
     let refused = vm.qmp("blockdev-del", json!({ "node-name": "disk" }))?;
     t.assert_qmp(&refused, "error/desc", "Node disk is in use")?;
-    vm.hmp_qemu_io_device("hd0", "write -P 0x32 0 64k")?;
+    vm.drive_io(IoTarget::Device("hd0"), "write -P 0x32 0 64k")?;
     vm.cmd("device_del", json!({ "id": "hd0" }))?;
     vm.event_wait(EventMatch::new("DEVICE_DELETED").data(json!({ "device": "hd0" })))?;
     vm.cmd("blockdev-del", json!({ "node-name": "disk" }))?;
@@ -136,8 +136,10 @@ fn inherited(t: &mut Test) -> TestResult {
         t.assert_qmp(&info, "ro", true)?;
         t.assert_qmp(&info, "cache", json!({ "writeback": true, "direct": false, "no-flush": true }))?;
     }
-    let refused = vm.hmp_qemu_io("disk", "write -P 0x33 0 64k")?;
-    t.assert(refused.to_string().contains("read-only"), refused.to_string())?;
+    match vm.drive_io("disk", "write -P 0x33 0 64k") {
+        Err(Error::Assertion(refusal)) => t.assert(refusal.contains("read-only"), refusal)?,
+        other => t.assert(false, format!("a write to a read-only node is refused: {other:?}"))?,
+    }
     vm.shutdown()?;
     t.verify_pattern(&image, 0, "0", "64k")
 }

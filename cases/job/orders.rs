@@ -9,6 +9,7 @@ pub fn suite(s: &mut Suite) {
     s.test("cancelled_in_mid_work", cancelled);
     s.test("each_status_in_turn", statuses);
     s.test("ready_job_can_be_paused", paused_when_ready);
+    s.test("job_at_its_end_is_not_waited_for", not_paused_any_more);
     s.test("two_jobs_at_once", two);
     s.test("orders_to_nobody", nobody).formats(["raw"]);
     s.test("orders_at_the_wrong_time", wrong_time).formats(["raw"]);
@@ -69,7 +70,7 @@ fn paused_and_cancelled(t: &mut Test) -> TestResult {
     vm.pause_job("job0")?;
     let refused = vm.qmp("block-job-cancel", json!({ "device": "job0" }))?;
     t.assert_qmp(&refused, "error/class", "GenericError")?;
-    let end = vm.cancel_and_wait_with("job0", true, false)?;
+    let end = vm.cancel_and_wait_with("job0", CancelJob::new().force())?;
     t.assert_qmp(&end, "event", "BLOCK_JOB_CANCELLED")?;
     Ok(vm.shutdown()?)
 }
@@ -105,18 +106,18 @@ fn statuses(t: &mut Test) -> TestResult {
     });
     vm.cmd("blockdev-mirror", arguments)?;
     let mut job = vm.job("job0");
-    job.wait_status("running")?;
-    job.wait_status("ready")?;
-    t.assert_eq(job.status()?, "ready")?;
+    job.wait_status(JobStatus::Running)?;
+    job.wait_status(JobStatus::Ready)?;
+    t.assert_eq(job.status()?, JobStatus::Ready)?;
     job.complete()?;
-    job.wait_status("waiting")?;
-    job.wait_status("pending")?;
-    t.assert_eq(job.status()?, "pending")?;
+    job.wait_status(JobStatus::Waiting)?;
+    job.wait_status(JobStatus::Pending)?;
+    t.assert_eq(job.status()?, JobStatus::Pending)?;
     job.finalize()?;
-    job.wait_status("concluded")?;
+    job.wait_status(JobStatus::Concluded)?;
     t.assert_qmp(&job.query()?.unwrap_or_default(), "type", "mirror")?;
     job.dismiss()?;
-    job.wait_status("null")?;
+    job.wait_status(JobStatus::Null)?;
     t.assert_eq(job.query()?, None)?;
     t.assert(job.status().is_err(), "a job that is gone has no status")?;
     copied(t, &mut vm)
@@ -127,14 +128,32 @@ fn paused_when_ready(t: &mut Test) -> TestResult {
     let arguments = json!({ "job-id": "job0", "device": "drive0", "target": "target", "sync": "full" });
     vm.cmd("blockdev-mirror", arguments)?;
     let mut job = vm.job("job0");
-    job.wait_status("ready")?;
+    job.wait_status(JobStatus::Ready)?;
     job.pause()?;
-    job.wait_status("standby")?;
+    job.wait_paused()?;
+    job.wait_status(JobStatus::Standby)?;
     // It completes only once it goes on.
     job.complete()?;
-    t.assert_eq(job.status()?, "standby")?;
+    t.assert_eq(job.status()?, JobStatus::Standby)?;
     job.resume()?;
     vm.wait_until_completed("job0")?;
+    copied(t, &mut vm)
+}
+
+fn not_paused_any_more(t: &mut Test) -> TestResult {
+    let mut vm = vm(t)?;
+    let arguments = json!({
+        "job-id": "job0", "device": "drive0", "target": "target", "sync": "full", "auto-dismiss": false,
+    });
+    vm.cmd("blockdev-backup", arguments)?;
+    let mut job = vm.job("job0");
+    job.wait_status(JobStatus::Concluded)?;
+    match job.wait_paused() {
+        Err(Error::Assertion(told)) => t.assert_eq(told.as_str(), "job job0 is concluded and will not pause")?,
+        other => t.assert(false, format!("it does not pause: {other:?}"))?,
+    }
+    job.dismiss()?;
+    t.assert(job.wait_paused().is_err(), "a job that is gone does not pause")?;
     copied(t, &mut vm)
 }
 
@@ -173,6 +192,6 @@ fn wrong_time(t: &mut Test) -> TestResult {
     }
     vm.pause_job("job0")?;
     vm.qmp_log("job-pause", json!({ "id": "job0" }))?;
-    vm.cancel_and_wait_with("job0", true, false)?;
+    vm.cancel_and_wait_with("job0", CancelJob::new().force())?;
     Ok(vm.shutdown()?)
 }

@@ -15,6 +15,7 @@ pub fn suite(s: &mut Suite) {
     s.test("filters_of_our_own", filters);
     s.test("one_failure_ends_the_whole_group", group);
     s.test("wait_is_not_for_ever", not_for_ever);
+    s.test("second_job_of_a_name", second_of_a_name);
 }
 
 /// A VM with a disk of 1 MiB and an empty node `target` of the same size.
@@ -77,10 +78,11 @@ fn before_finalizing(t: &mut Test) -> TestResult {
     let look = |vm: &mut Vm| {
         seen.push(vm.job("job0").status()?);
         // Too late for the copy, which holds what was there when the job began.
-        Ok(vm.drive_io("drive0", "write -P 0x22 0 64k")?)
+        vm.drive_io("drive0", "write -P 0x22 0 64k")?;
+        Ok(())
     };
     vm.run_job("job0", RunJob::new().manual_finalize().auto_dismiss().pre_finalize(look))?;
-    t.assert_eq(seen, ["pending"])?;
+    t.assert_eq(seen, [JobStatus::Pending])?;
     copied(t, &mut vm)
 }
 
@@ -140,7 +142,7 @@ fn failed_and_gone(t: &mut Test) -> TestResult {
     // Whether the job itself can still be asked is a matter of luck.
     let end = vm.event_wait("BLOCK_JOB_COMPLETED")?;
     t.assert_qmp(&end, "data/error", "Input/output error")?;
-    vm.event_wait(EventMatch::job_status("job0", "null"))?;
+    vm.event_wait(EventMatch::job_status("job0", JobStatus::Null))?;
     vm.assert_no_active_block_jobs()?;
     Ok(vm.shutdown()?)
 }
@@ -191,7 +193,7 @@ fn group(t: &mut Test) -> TestResult {
         }),
     )?;
     for (job, error) in [("job1", "Input/output error"), ("job0", "Operation canceled")] {
-        vm.job(job).wait_status("concluded")?;
+        vm.job(job).wait_status(JobStatus::Concluded)?;
         let entry = vm.job(job).query()?.unwrap_or_default();
         t.assert_qmp(&entry, "error", error)?;
         vm.job(job).dismiss()?;
@@ -210,6 +212,22 @@ fn not_for_ever(t: &mut Test) -> TestResult {
         Err(Error::Timeout { what, .. }) => t.assert(what.contains("JOB_STATUS_CHANGE"), what)?,
         other => t.assert(false, format!("the wait for a job that crawls timed out: {other:?}"))?,
     }
-    vm.cancel_and_wait("job0")?;
+    let ended = vm.wait_until_completed_with("job0", Completion::new().wait(Duration::from_millis(20)));
+    match ended.map_err(|failure| failure.error) {
+        Err(Error::Timeout { what, .. }) => t.assert_eq(what.as_str(), "the end of block job job0")?,
+        other => t.assert(false, format!("so does another one: {other:?}"))?,
+    }
+    vm.cancel_and_wait_with("job0", CancelJob::new().force().wait(Duration::from_secs(30)))?;
     Ok(vm.shutdown()?)
+}
+
+/// The end of the first one, from its last statuses on, is not taken for that of the second.
+fn second_of_a_name(t: &mut Test) -> TestResult {
+    let mut vm = vm(t)?;
+    backup(&mut vm, json!({}))?;
+    vm.wait_until_completed("job0")?;
+    t.assert_eq(vm.get_qmp_events(Wait::No)?, Vec::<Value>::new())?;
+    backup(&mut vm, json!({ "auto-finalize": false, "auto-dismiss": false }))?;
+    t.assert_eq(vm.run_job("job0", RunJob::new().manual_finalize())?, None)?;
+    copied(t, &mut vm)
 }

@@ -165,7 +165,7 @@ impl Chain {
     fn commit_to_be_finalized(&mut self) -> TestResult {
         let how = json!({ "device": "drive0", "top": self.mid, "base": self.base, "auto-finalize": false });
         self.commit(how)?;
-        self.vm.job("drive0").wait_status("pending")?;
+        self.vm.job("drive0").wait_status(JobStatus::Pending)?;
         Ok(())
     }
 }
@@ -230,7 +230,7 @@ fn unplugged(t: &mut Test) -> TestResult {
     chain.vm.event_wait(gone)?;
     let cancelled = chain.vm.event_wait("BLOCK_JOB_CANCELLED")?;
     t.assert_qmp(&cancelled, "data/device", "drive0")?;
-    chain.vm.job("drive0").wait_status("null")?;
+    chain.vm.job("drive0").wait_status(JobStatus::Null)?;
     chain.vm.assert_no_active_block_jobs()
 }
 

@@ -106,7 +106,7 @@ fn completed(t: &mut Test, disk: &mut Disk) -> TestResult {
 
 fn cancelled(t: &mut Test, disk: &mut Disk) -> TestResult {
     disk.mirror(json!({}))?;
-    let event = disk.vm.cancel_and_wait_with("drive0", true, false)?;
+    let event = disk.vm.cancel_and_wait_with("drive0", CancelJob::new().force())?;
     t.assert_qmp(&event, "event", "BLOCK_JOB_CANCELLED")?;
     disk.uses(t, &disk.image.clone())
 }
@@ -149,7 +149,7 @@ fn seen_as_before(t: &mut Test, disk: &mut Disk) -> TestResult {
         t.assert_qmp(&stats, "return[0]/node-name", "top")?;
         t.assert_qmp(&stats, "return[0]/backing/node-name", "base")?;
         if running {
-            disk.vm.cancel_and_wait_with("drive0", true, false)?;
+            disk.vm.cancel_and_wait_with("drive0", CancelJob::new().force())?;
         }
     }
     Ok(())
@@ -192,9 +192,9 @@ fn to_itself(t: &mut Test, disk: &mut Disk) -> TestResult {
 
 fn not_resized_before_its_end(t: &mut Test, disk: &mut Disk) -> TestResult {
     disk.mirror(json!({ "job-id": "job0", "auto-finalize": false, "auto-dismiss": false }))?;
-    disk.vm.job("job0").wait_status("ready")?;
+    disk.vm.job("job0").wait_status(JobStatus::Ready)?;
     disk.vm.job("job0").complete()?;
-    disk.vm.job("job0").wait_status("pending")?;
+    disk.vm.job("job0").wait_status(JobStatus::Pending)?;
     for what in
         [json!({ "device": "drive0" }), json!({ "node-name": "top" }), json!({ "node-name": "target" })]
     {
@@ -202,7 +202,7 @@ fn not_resized_before_its_end(t: &mut Test, disk: &mut Disk) -> TestResult {
         t.assert_qmp(&reply, "error/class", "GenericError")?;
     }
     disk.vm.job("job0").finalize()?;
-    disk.vm.job("job0").wait_status("concluded")?;
+    disk.vm.job("job0").wait_status(JobStatus::Concluded)?;
     let job = disk.vm.job("job0").query()?.unwrap_or_default();
     t.assert_qmp_absent(&job, "error")?;
     disk.vm.job("job0").dismiss()?;
@@ -212,7 +212,7 @@ fn not_resized_before_its_end(t: &mut Test, disk: &mut Disk) -> TestResult {
 fn other_size(t: &mut Test, disk: &mut Disk, size: u64) -> TestResult {
     disk.vm.cmd("block_resize", json!({ "node-name": "target", "size": size }))?;
     disk.mirror(json!({ "job-id": "job0", "auto-dismiss": false }))?;
-    disk.vm.job("job0").wait_status("concluded")?;
+    disk.vm.job("job0").wait_status(JobStatus::Concluded)?;
     let job = disk.vm.job("job0").query()?.unwrap_or_default();
     t.assert_qmp(&job, "error", "Source and target image have different sizes")?;
     disk.vm.job("job0").dismiss()?;

@@ -38,7 +38,7 @@ impl Disk {
             "children": ["image0", "image1", "image2"],
         });
         vm.cmd("blockdev-add", quorum)?;
-        vm.hmp_qemu_io("disk", "write -P 0x61 0 64k")?;
+        vm.drive_io("disk", "write -P 0x61 0 64k")?;
         Ok(Self { images, repaired: t.file("repaired"), vm })
     }
 
@@ -73,7 +73,7 @@ fn completed(t: &mut Test, disk: &mut Disk) -> TestResult {
 
 fn cancelled(t: &mut Test, disk: &mut Disk) -> TestResult {
     disk.start_repair(t)?;
-    let event = disk.vm.cancel_and_wait_with("job0", true, false)?;
+    let event = disk.vm.cancel_and_wait_with("job0", CancelJob::new().force())?;
     t.assert_qmp(&event, "event", "BLOCK_JOB_CANCELLED")?;
     disk.vm.assert_block_path("disk", "/children.1", Some("image1"))
 }

@@ -328,14 +328,11 @@ fn raw_offset(t: &mut Test) -> TestResult {
     let file = json!({ "driver": "file", "node-name": "hd0-file", "filename": path });
     let node = json!({ "driver": "raw", "node-name": "hd0", "file": file });
     let mut vm = t.vm().blockdev(node.clone()).launch()?;
-    vm.hmp_qemu_io("hd0", "read -P 0xa0 0 1M")?;
+    vm.drive_io("hd0", "read -P 0xa0 0 1M")?;
     let shifted = changed(&node, "offset", json!(1 << 20));
     vm.cmd("blockdev-reopen", json!({ "options": [shifted] }))?;
-    vm.hmp_qemu_io("hd0", "read -P 0xa1 0 1M")?;
+    vm.drive_io("hd0", "read -P 0xa1 0 1M")?;
     vm.cmd("blockdev-reopen", json!({ "options": [node] }))?;
-    vm.hmp_qemu_io("hd0", "read -P 0xa0 0 1M")?;
-    vm.shutdown()?;
-    let log = vm.get_log().unwrap_or_default();
-    let good = !log.contains("verification failed") && log.matches("read 1048576/1048576").count() == 3;
-    t.assert(good, format!("QEMU reads what is at the offset:\n{log}"))
+    vm.drive_io("hd0", "read -P 0xa0 0 1M")?;
+    Ok(vm.shutdown()?)
 }

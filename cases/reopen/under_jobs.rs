@@ -71,7 +71,7 @@ impl Chain {
     fn start(&mut self, command: &str, how: Value) -> TestResult {
         let stays = Args::from(json!({ "job-id": "job0", "auto-finalize": false }));
         self.vm.cmd(command, stays.with(how))?;
-        self.vm.job("job0").wait_status("pending")?;
+        self.vm.job("job0").wait_status(JobStatus::Pending)?;
         Ok(())
     }
 

@@ -56,7 +56,7 @@ impl Chain {
     fn until_pending(&mut self, job: &str, command: &str, how: Value) -> TestResult {
         let stays = Args::from(json!({ "job-id": job, "auto-finalize": false }));
         self.vm.cmd(command, stays.with(how))?;
-        self.vm.job(job).wait_status("pending")?;
+        self.vm.job(job).wait_status(JobStatus::Pending)?;
         Ok(())
     }
 
@@ -91,7 +91,7 @@ fn side_by_side(t: &mut Test, chain: &mut Chain) -> TestResult {
         chain.vm.cmd("block-stream", arguments)?;
     }
     for n in [2, 4, 6] {
-        chain.vm.job(format!("job{n}")).wait_status("pending")?;
+        chain.vm.job(format!("job{n}")).wait_status(JobStatus::Pending)?;
     }
     for n in [4, 6, 2] {
         chain.finalize(t, &format!("job{n}"))?;

@@ -127,7 +127,7 @@ fn paused_and_resumed(t: &mut Test, chain: &mut Chain) -> TestResult {
     chain.vm.cmd("block-job-pause", json!({ "device": "drive0" }))?;
     chain.vm.resume_drive("drive0")?;
     let paused = chain.vm.pause_wait("drive0")?;
-    chain.vm.hmp_qemu_io("drive0", "read 0 1M")?;
+    chain.vm.drive_io("drive0", "read 0 1M")?;
     let jobs = chain.vm.query("query-block-jobs")?;
     t.assert_qmp(&jobs, "return[0]/offset", paused["offset"].clone())?;
     chain.vm.cmd("block-job-resume", json!({ "device": "drive0" }))?;
@@ -139,10 +139,10 @@ fn paused_and_resumed(t: &mut Test, chain: &mut Chain) -> TestResult {
 /// Until it is finalized, a job leaves the chain as it was.
 fn finalized_by_hand(t: &mut Test, chain: &mut Chain) -> TestResult {
     chain.stream(json!({ "auto-finalize": false, "auto-dismiss": false }))?;
-    chain.vm.job("drive0").wait_status("pending")?;
+    chain.vm.job("drive0").wait_status(JobStatus::Pending)?;
     t.assert(chain.vm.node_info("base")?.is_some(), "the base is still open")?;
     chain.vm.job("drive0").finalize()?;
-    chain.vm.job("drive0").wait_status("concluded")?;
+    chain.vm.job("drive0").wait_status(JobStatus::Concluded)?;
     chain.vm.assert_block_path("top", "/backing", None)?;
     chain.vm.job("drive0").dismiss()?;
     chain.vm.assert_no_active_block_jobs()?;
@@ -153,7 +153,7 @@ fn finalized_by_hand(t: &mut Test, chain: &mut Chain) -> TestResult {
 fn cancelled(t: &mut Test, chain: &mut Chain) -> TestResult {
     chain.vm.pause_drive("drive0")?;
     chain.stream(json!({}))?;
-    let event = chain.vm.cancel_and_wait_with("drive0", false, true)?;
+    let event = chain.vm.cancel_and_wait_with("drive0", CancelJob::new().resume())?;
     t.assert_qmp(&event, "event", "BLOCK_JOB_CANCELLED")?;
     t.assert_qmp(&event, "data/type", "stream")?;
     chain.vm.assert_block_path("top", "/backing", Some("mid"))?;
@@ -169,13 +169,13 @@ fn speed(t: &mut Test, chain: &mut Chain) -> TestResult {
     chain.vm.cmd("block-job-set-speed", json!({ "device": "drive0", "speed": 8 << 20 }))?;
     let jobs = chain.vm.query("query-block-jobs")?;
     t.assert_qmp(&jobs, "return[0]/speed", 8 << 20)?;
-    chain.vm.cancel_and_wait_with("drive0", false, true)?;
+    chain.vm.cancel_and_wait_with("drive0", CancelJob::new().resume())?;
 
     chain.vm.pause_drive("drive0")?;
     chain.stream(json!({ "speed": 4 << 20 }))?;
     let jobs = chain.vm.query("query-block-jobs")?;
     t.assert_qmp(&jobs, "return[0]/speed", 4 << 20)?;
-    chain.vm.cancel_and_wait_with("drive0", false, true)?;
+    chain.vm.cancel_and_wait_with("drive0", CancelJob::new().resume())?;
     Ok(())
 }
 
@@ -188,7 +188,7 @@ fn bad_speed(t: &mut Test, chain: &mut Chain) -> TestResult {
     chain.stream(json!({}))?;
     let reply = chain.vm.qmp("block-job-set-speed", json!({ "device": "drive0", "speed": -1 }))?;
     t.assert_qmp(&reply, "error/desc", refusal)?;
-    chain.vm.cancel_and_wait_with("drive0", false, true)?;
+    chain.vm.cancel_and_wait_with("drive0", CancelJob::new().resume())?;
     Ok(())
 }
 

@@ -71,7 +71,7 @@ fn contents(t: &mut Test) -> TestResult {
         start_job(t, &mut vm, job)?;
     }
     for job in ["job2", "job0", "job1"] {
-        let event = vm.event_wait(EventMatch::job_status(job, "concluded"))?;
+        let event = vm.event_wait(EventMatch::job_status(job, JobStatus::Concluded))?;
         t.assert_qmp(&event, "data/id", job)?;
         let any_status = EventMatch::new("JOB_STATUS_CHANGE").data(json!({ "id": job, "status": null }));
         let event = vm.event_wait(any_status)?;

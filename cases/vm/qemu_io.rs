@@ -30,7 +30,7 @@ fn by_name(t: &mut Test) -> TestResult {
         .launch()?;
     vm.drive_io("drive0", "write -P 0x01 0 64k")?;
     vm.drive_io("node", "write -P 0x02 0 64k")?;
-    t.assert_qmp(&vm.hmp_qemu_io_device("hd0", "write -P 0x03 0 64k")?, "return", "")?;
+    vm.drive_io(IoTarget::Device("hd0"), "write -P 0x03 0 64k")?;
     vm.shutdown()?;
     for (image, byte) in [(drive, 0x01), (node, 0x02), (device, 0x03)] {
         t.verify_pattern(&image, byte, "0", "64k")?;
@@ -55,11 +55,26 @@ fn mistakes(t: &mut Test) -> TestResult {
     for command in ["qemu-io nonesuch \"read 0 512\"", "qemu-io -d nonesuch \"read 0 512\"", "nonesuch"] {
         vm.hmp_log(command)?;
     }
-    t.assert(vm.drive_io("nonesuch", "read 0 512").is_err(), "a drive that is not there is an error")?;
-    vm.drive_io("drive0", "write -P 1 100M 512")?;
-    vm.shutdown()?;
-    let printed = vm.get_log().unwrap_or_default();
-    t.assert(printed.contains("write failed: Input/output error"), printed)
+    for (drive, command, why) in [
+        ("nonesuch", "read 0 512", "node-name='nonesuch'"),
+        ("drive0", "write -P 1 100M 512", "write failed: Input/output error"),
+        ("drive0", "read -P 1 0 512", "Pattern verification failed at offset 0, 512 bytes"),
+        ("drive0", "read 0", "bad argument count 1 to read"),
+        ("drive0", "read 0 x", "Parsing error: non-numeric argument"),
+        ("drive0", "nonesuch", "command \"nonesuch\" not found"),
+    ] {
+        match vm.drive_io(drive, command) {
+            Err(Error::Assertion(told)) => {
+                let expected = told.starts_with(&format!("qemu-io {drive} \"{command}\" failed:\n"));
+                t.assert(expected && told.contains(why), told)?;
+            }
+            other => t.assert(false, format!("{command} fails: {other:?}"))?,
+        }
+    }
+    // This one has no blkdebug node to hold it at.
+    t.assert(vm.pause_drive("drive0").is_err(), "a drive that cannot be held is an error")?;
+    t.assert(vm.resume_drive("nonesuch").is_err(), "a drive that is not there is an error")?;
+    Ok(vm.shutdown()?)
 }
 
 fn held_write(t: &mut Test) -> TestResult {
@@ -67,8 +82,8 @@ fn held_write(t: &mut Test) -> TestResult {
     let mut vm = t.vm().drive(format!("blkdebug::{image}")).launch()?;
     vm.pause_drive_at("drive0", "write_aio")?;
     vm.drive_io("drive0", "aio_write -P 0x06 0 64k")?;
-    vm.drive_io("drive0", "wait_break bp_drive0")?;
-    t.assert(!vm.get_log().unwrap_or_default().contains("wrote"), "the write is held")?;
+    let held = vm.drive_io("drive0", "wait_break bp_drive0")?;
+    t.assert(!held.contains("wrote"), "the write is held")?;
     vm.resume_drive("drive0")?;
     vm.drive_io("drive0", "aio_flush")?;
     t.assert(vm.get_log().unwrap_or_default().contains("wrote 65536/65536"), "the write is done")?;

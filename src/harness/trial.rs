@@ -102,7 +102,12 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
             )));
         }
     }
-    problems.extend(ctx.take_late().into_iter().map(Problem::Late));
+    for late in ctx.take_late() {
+        let told = |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));
+        if !problems.iter().any(told) {
+            problems.push(Problem::Late(late));
+        }
+    }
     *not_run = ctx.not_run();
     if let (Some(reason), true) = (skipped, problems.is_empty()) {
         return Ok(Outcome::Skipped(reason));

@@ -5,6 +5,7 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
@@ -31,7 +32,7 @@ pub struct Cmd {
     argv: Vec<OsString>,
     env: Vec<(OsString, Option<OsString>)>,
     cwd: Option<PathBuf>,
-    inherited: Vec<OwnedFd>,
+    inherited: Vec<Arc<OwnedFd>>,
 }
 
 impl Cmd {
@@ -85,7 +86,13 @@ impl Cmd {
 
     /// Hands a descriptor to the child under the same number; ours is closed once it has started.
     #[must_use]
-    pub fn inherit(mut self, fd: OwnedFd) -> Self {
+    pub fn inherit(self, fd: OwnedFd) -> Self {
+        self.inherit_shared(Arc::new(fd))
+    }
+
+    /// As [`inherit`](Self::inherit), for a descriptor that stays open as long as others need it.
+    #[must_use]
+    pub fn inherit_shared(mut self, fd: Arc<OwnedFd>) -> Self {
         self.inherited.push(fd);
         self
     }
@@ -134,9 +141,9 @@ fn stdio(stream: Stream) -> Stdio {
     }
 }
 
-fn tie_to_parent(command: &mut Command, inherited: &[OwnedFd]) {
+fn tie_to_parent(command: &mut Command, inherited: &[Arc<OwnedFd>]) {
     let harness = getpid();
-    let fds: Vec<_> = inherited.iter().map(AsRawFd::as_raw_fd).collect();
+    let fds: Vec<_> = inherited.iter().map(|fd| fd.as_raw_fd()).collect();
     let in_child = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
         // The harness may have died before the line above.

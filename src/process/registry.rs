@@ -13,8 +13,15 @@ use super::guard;
 /// too.
 #[derive(Clone, Debug, Default)]
 pub struct Registry {
-    groups: Arc<Mutex<BTreeSet<i32>>>,
+    groups: Arc<Mutex<Groups>>,
     parent: Option<Arc<Registry>>,
+}
+
+#[derive(Debug, Default)]
+struct Groups {
+    alive: BTreeSet<i32>,
+    /// Whether they were all killed: what was being started meanwhile shall not be left over.
+    closed: bool,
 }
 
 impl Registry {
@@ -28,12 +35,18 @@ impl Registry {
         Self { groups: Arc::default(), parent: Some(Arc::new(self.clone())) }
     }
 
-    /// Sends SIGKILL to every group.
+    /// Sends SIGKILL to every group, and from now on to every one that is added.
     pub fn kill_all(&self) {
-        for group in self.lock().iter() {
-            // A group that has just ended is not an error.
-            let _ = killpg(Pid::from_raw(*group), Signal::SIGKILL);
+        let mut groups = self.lock();
+        groups.closed = true;
+        for group in &groups.alive {
+            kill(Pid::from_raw(*group));
         }
+    }
+
+    /// Whether everything in it was killed, here or in a set that this one belongs to.
+    pub fn is_closed(&self) -> bool {
+        self.lock().closed || self.parent.as_ref().is_some_and(|parent| parent.is_closed())
     }
 
     /// The command lines of what is alive, as the kernel tells them.
@@ -43,16 +56,21 @@ impl Registry {
             let words = words.split(|byte| *byte == 0).filter(|word| !word.is_empty());
             Some(shell_words::join(words.map(String::from_utf8_lossy)))
         };
-        self.lock().iter().filter_map(command).filter(|command| !command.is_empty()).collect()
+        self.lock().alive.iter().filter_map(command).filter(|command| !command.is_empty()).collect()
     }
 
     /// Whether nothing is alive.
     pub fn is_empty(&self) -> bool {
-        self.lock().is_empty()
+        self.lock().alive.is_empty()
     }
 
     pub(super) fn insert(&self, group: Pid) {
-        self.lock().insert(group.as_raw());
+        let mut groups = self.lock();
+        groups.alive.insert(group.as_raw());
+        if groups.closed {
+            kill(group);
+        }
+        drop(groups);
         match &self.parent {
             Some(parent) => parent.insert(group),
             None => guard::watch_group(group),
@@ -61,14 +79,19 @@ impl Registry {
 
     /// To be called before the group's leader is reaped: from then on its number may be reused.
     pub(super) fn remove(&self, group: Pid) {
-        self.lock().remove(&group.as_raw());
+        self.lock().alive.remove(&group.as_raw());
         match &self.parent {
             Some(parent) => parent.remove(group),
             None => guard::forget_group(group),
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeSet<i32>> {
+    fn lock(&self) -> MutexGuard<'_, Groups> {
         self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn kill(group: Pid) {
+    // A group that has just ended is not an error.
+    let _ = killpg(group, Signal::SIGKILL);
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
+use super::JobStatus;
 use crate::value::event_match;
 
 /// How long to wait for an event (`qemu.machine: get_qmp_events`).
@@ -63,8 +64,8 @@ impl EventMatch {
     }
 
     /// A job's change to this status.
-    pub fn job_status(job: &str, status: &str) -> Self {
-        Self::new("JOB_STATUS_CHANGE").data(json!({ "id": job, "status": status }))
+    pub fn job_status(job: &str, status: JobStatus) -> Self {
+        Self::new("JOB_STATUS_CHANGE").data(json!({ "id": job, "status": status.name() }))
     }
 
     /// Whether `event` is such an event.

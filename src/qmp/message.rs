@@ -10,8 +10,8 @@ use crate::error::QmpError;
 pub(super) enum Message {
     /// The first line of a connection.
     Greeting(Value),
-    /// Something that happened.
-    Event(Value),
+    /// Something that happened, and how long its line was.
+    Event { event: Value, bytes: usize },
     /// An answer, with the id of its command if it carries one.
     Reply { id: Option<Value>, body: Value },
 }
@@ -24,7 +24,7 @@ impl Message {
             return Err("not a JSON object".to_owned());
         };
         if map.contains_key("event") {
-            Ok(Self::Event(value))
+            Ok(Self::Event { event: value, bytes: line.len() })
         } else if map.contains_key("QMP") {
             Ok(Self::Greeting(value))
         } else if map.contains_key("return") || map.contains_key("error") {

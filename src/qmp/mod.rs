@@ -2,12 +2,16 @@
 
 mod args;
 mod events;
+mod job_status;
 mod message;
 mod monitor;
+mod queue;
 mod transcript;
 mod wire;
 
 pub use args::Args;
 pub use events::{EventMatch, Wait};
+pub use job_status::JobStatus;
 pub use message::error_of;
 pub use monitor::Monitor;
+pub(crate) use wire::{Line, Patience, Wire};

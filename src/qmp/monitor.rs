@@ -1,6 +1,5 @@
 //! One monitor connection (`qemu.qmp: QMPClient`, `qemu.machine`'s event cache).
 
-use std::collections::VecDeque;
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
@@ -9,14 +8,12 @@ use std::time::Duration;
 use serde_json::{Map, Value, json};
 
 use super::message::{Message, error_of};
+use super::queue::Queue;
 use super::transcript::Transcript;
 use super::wire::{Line, Patience, Wire};
 use super::{Args, EventMatch};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
-
-/// How many events are queued: a peer that sends them without end shall not fill the memory.
-const MOST_EVENTS: usize = 1 << 18;
 
 /// A negotiated monitor. Replies are matched with their command by id; events are queued in the
 /// order they came, from the first on, so that none is missed between a command and a wait.
@@ -26,7 +23,7 @@ pub struct Monitor {
     peer: String,
     transcript: Transcript,
     greeting: Value,
-    events: VecDeque<Value>,
+    events: Queue,
     next_id: u64,
     /// The command that was only sent in part: nothing can follow it.
     cut_off: Option<String>,
@@ -49,11 +46,11 @@ impl Monitor {
         deadline: Deadline,
     ) -> Result<Self> {
         let mut monitor = Self {
-            wire: Wire::new(stream, alive)?,
+            wire: Wire::new(stream, alive, "the monitor")?,
             peer: peer.to_owned(),
             transcript: Transcript::create(transcript)?,
             greeting: Value::Null,
-            events: VecDeque::new(),
+            events: Queue::default(),
             next_id: 0,
             cut_off: None,
         };
@@ -68,7 +65,7 @@ impl Monitor {
         let arguments = if offers_oob { json!({ "enable": ["oob"] }) } else { json!({}) };
         let reply = monitor.execute("qmp_capabilities", arguments, deadline)?;
         match error_of("qmp_capabilities", &reply) {
-            Some(error) => Err(error.into()),
+            Some(error) => Err(monitor.broken(&format!("refused the handshake: {error}"))),
             None => Ok(monitor),
         }
     }
@@ -103,12 +100,9 @@ impl Monitor {
         loop {
             match self.receive(&mut patience, &what)? {
                 None => return Err(self.timeout(&what, deadline)),
-                // A command that could not even be parsed is answered without its id.
-                Some(Message::Reply { id: answered, body })
-                    if answered.as_ref().is_none_or(|it| *it == id) =>
-                {
-                    return Ok(body);
-                }
+                Some(Message::Reply { id: Some(answered), body }) if answered == id => return Ok(body),
+                // A command that could not even be parsed is refused without its id.
+                Some(Message::Reply { id: None, body }) if body.get("error").is_some() => return Ok(body),
                 Some(other) => self.keep(other)?,
             }
         }
@@ -160,8 +154,8 @@ impl Monitor {
         let mut patience = Patience::until(deadline);
         let mut looked_at = 0;
         loop {
-            if let Some(found) = self.events.range(looked_at..).position(&mut wanted) {
-                return Ok(self.events.remove(looked_at + found));
+            if let Some(found) = self.events.take(looked_at, &mut wanted) {
+                return Ok(Some(found));
             }
             looked_at = self.events.len();
             match self.receive(&mut patience, "an event")? {
@@ -171,23 +165,31 @@ impl Monitor {
         }
     }
 
-    /// Waits for an event that has not arrived yet and that `wanted` picks. It stays for whoever asks
-    /// next; `false` at the deadline.
+    /// How many events have arrived and were not taken.
+    pub fn queued_events(&self) -> usize {
+        self.events.len()
+    }
+
+    /// Waits for an event that `wanted` picks, not counting the `from` oldest. It stays for whoever
+    /// asks next; `false` at the deadline.
     ///
     /// # Errors
     /// [`Error::Monitor`] when the connection breaks.
-    pub fn await_arrival(&mut self, wanted: impl Fn(&Value) -> bool, deadline: Deadline) -> Result<bool> {
+    pub fn await_event(
+        &mut self,
+        mut from: usize,
+        wanted: impl Fn(&Value) -> bool,
+        deadline: Deadline,
+    ) -> Result<bool> {
         let mut patience = Patience::until(deadline);
-        loop {
-            let seen = self.events.len();
+        while !self.events.any(from, &wanted) {
+            from = self.events.len();
             match self.receive(&mut patience, "an event")? {
                 None => return Ok(false),
                 Some(message) => self.keep(message)?,
             }
-            if self.events.range(seen..).any(&wanted) {
-                return Ok(true);
-            }
         }
+        Ok(true)
     }
 
     /// Takes the oldest event that fits one of `wanted` (`qemu.machine: events_wait`).
@@ -208,9 +210,8 @@ impl Monitor {
     /// # Errors
     /// [`Error::Monitor`] when the connection breaks.
     pub fn take_events(&mut self, deadline: Deadline) -> Result<Vec<Value>> {
-        if self.events.is_empty() {
-            let Some(first) = self.next_event(|_| true, deadline)? else { return Ok(Vec::new()) };
-            self.events.push_front(first);
+        if !self.await_event(0, |_| true, deadline)? {
+            return Ok(Vec::new());
         }
         let mut patience = Patience::until(deadline.at_most(Duration::ZERO));
         loop {
@@ -221,33 +222,32 @@ impl Monitor {
                 Err(error) => return Err(error),
             }
         }
-        Ok(std::mem::take(&mut self.events).into())
+        Ok(self.events.take_all())
     }
 
-    /// Forgets those of the `oldest` queued events that `unwanted` picks.
-    pub fn forget_events(&mut self, oldest: usize, unwanted: impl Fn(&Value) -> bool) {
-        let mut index = 0;
-        self.events.retain(|event| {
-            index += 1;
-            index > oldest || !unwanted(event)
-        });
+    /// Forgets the queued events that `unwanted` picks.
+    pub fn forget_events(&mut self, unwanted: impl Fn(&Value) -> bool) {
+        self.events.forget(unwanted);
     }
 
-    /// Puts events back that another connection of the same peer had queued.
-    pub fn restore_events(&mut self, events: VecDeque<Value>) {
-        self.events = events;
+    /// Puts events back that waits on another connection of the same peer had passed over.
+    pub fn restore_events(&mut self, events: Vec<Value>) {
+        self.events.restore(events);
     }
 
-    /// Reads what the other end has sent until it closed, and takes all queued events.
-    pub fn drain(&mut self, deadline: Deadline) -> VecDeque<Value> {
+    /// Reads what the other end has sent until it closed, and takes all queued events: those that
+    /// waits have passed over, and those that none has looked at.
+    pub fn drain(&mut self, deadline: Deadline) -> (Vec<Value>, Vec<Value>) {
         let mut patience = Patience::until(deadline);
         while let Ok(Line::Whole(line)) = self.wire.read_line(&mut patience) {
             self.transcript.received(&line);
-            if let Ok(Message::Event(event)) = Message::parse(&line) {
-                self.events.push_back(event);
+            if let Ok(Message::Event { event, bytes }) = Message::parse(&line)
+                && !self.events.push(event, bytes)
+            {
+                break;
             }
         }
-        std::mem::take(&mut self.events)
+        (self.events.take_passed_over(), self.events.take_all())
     }
 
     /// The last messages, for what the caller has to say.
@@ -258,12 +258,13 @@ impl Monitor {
     /// Queues an event; other messages that nobody waits for are fine or not.
     fn keep(&mut self, message: Message) -> Result<()> {
         match message {
-            Message::Event(_) if self.events.len() >= MOST_EVENTS => {
-                return Err(
-                    self.broken(&format!("sent more than {MOST_EVENTS} events that nobody asked for"))
-                );
+            Message::Event { event, bytes } => {
+                if !self.events.push(event, bytes) {
+                    return Err(
+                        self.broken("sent more events than there is room for, and nobody asked for them")
+                    );
+                }
             }
-            Message::Event(event) => self.events.push_back(event),
             // Late answer to a command whose wait was given up.
             Message::Reply { id: Some(_), .. } => {}
             Message::Reply { id: None, .. } => return Err(self.broken("answered where nothing was asked")),
@@ -285,6 +286,11 @@ impl Monitor {
                     };
                 }
                 Line::Nothing => return Ok(None),
+                Line::TooLong(beginning) => {
+                    self.transcript.received(&beginning);
+                    let most = self.wire.longest_line();
+                    return Err(self.broken(&format!("sent a line of more than {most} bytes")));
+                }
                 Line::Closed(rest) if rest.is_empty() => {
                     return Err(self.closed(&format!("closed the monitor before {what}")));
                 }

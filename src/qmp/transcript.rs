@@ -39,6 +39,8 @@ impl Transcript {
 
     pub(super) fn sent(&mut self, line: &[u8]) {
         self.record("-> ", line);
+        // What comes next may be a wait that a harness or a person breaks off.
+        let _ = self.file.as_mut().map_or(Ok(()), Write::flush);
     }
 
     pub(super) fn received(&mut self, line: &[u8]) {

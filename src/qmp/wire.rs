@@ -1,4 +1,4 @@
-//! Lines over the monitor's socket, each read and write bounded by a deadline.
+//! Lines over a socket of QEMU's, the monitor's or qtest's, each read and write bounded by a deadline.
 
 use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
@@ -11,16 +11,20 @@ use crate::process::Deadline;
 const CHUNK: usize = 64 * 1024;
 /// A buffer that a long line made larger than this is given back.
 const LARGE: usize = 1 << 20;
+/// How long a line can be: a peer that never ends one shall not fill the memory.
+const LONGEST_LINE: usize = 1 << 30;
 /// How many reads a wait may still make once its deadline has passed: enough for all that a socket
 /// holds, so that a wait of no time sees everything that has arrived, but not for a flood.
 const LATE_READS: u32 = 32;
 
 /// What came of waiting for a line.
-pub(super) enum Line {
+pub(crate) enum Line {
     /// A whole line, without its end.
     Whole(Vec<u8>),
     /// Nothing until the deadline.
     Nothing,
+    /// The beginning of a line that is too long.
+    TooLong(Vec<u8>),
     /// The other end is closed; with what was left of an unfinished line.
     Closed(Vec<u8>),
 }
@@ -33,13 +37,13 @@ enum Fill {
 
 /// How long one wait, which may read many lines, goes on.
 #[derive(Debug)]
-pub(super) struct Patience {
+pub(crate) struct Patience {
     deadline: Deadline,
     late_reads: u32,
 }
 
 impl Patience {
-    pub(super) fn until(deadline: Deadline) -> Self {
+    pub(crate) fn until(deadline: Deadline) -> Self {
         Self { deadline, late_reads: 0 }
     }
 
@@ -52,10 +56,12 @@ impl Patience {
     }
 }
 
-/// A socket that is read line by line. There is no limit to the length of a line.
+/// A socket that is read line by line.
 #[derive(Debug)]
-pub(super) struct Wire {
+pub(crate) struct Wire {
     stream: UnixStream,
+    /// Whose it is, for messages.
+    what: &'static str,
     /// A pidfd: readable when the process at the other end is gone, which closes the socket unless
     /// a child of its own holds it.
     alive: Option<OwnedFd>,
@@ -68,28 +74,48 @@ pub(super) struct Wire {
     searched: usize,
     /// Whether the last read took all that it had room for: there may be more.
     more: bool,
+    longest_line: usize,
 }
 
 impl Wire {
-    pub(super) fn new(stream: UnixStream, alive: Option<OwnedFd>) -> Result<Self> {
-        stream.set_nonblocking(true).map_err(Error::io("set the monitor non-blocking"))?;
-        Ok(Self { stream, alive, buffer: Vec::new(), filled: 0, start: 0, searched: 0, more: false })
+    pub(crate) fn new(stream: UnixStream, alive: Option<OwnedFd>, what: &'static str) -> Result<Self> {
+        stream.set_nonblocking(true).map_err(Error::io(format!("set {what} non-blocking")))?;
+        Ok(Self {
+            stream,
+            what,
+            alive,
+            buffer: Vec::new(),
+            filled: 0,
+            start: 0,
+            searched: 0,
+            more: false,
+            longest_line: LONGEST_LINE,
+        })
     }
 
-    pub(super) fn stream(&self) -> &UnixStream {
+    pub(crate) fn stream(&self) -> &UnixStream {
         &self.stream
     }
 
-    pub(super) fn read_line(&mut self, patience: &mut Patience) -> Result<Line> {
+    pub(crate) fn longest_line(&self) -> usize {
+        self.longest_line
+    }
+
+    pub(crate) fn read_line(&mut self, patience: &mut Patience) -> Result<Line> {
         loop {
             if let Some(line) = self.take_line() {
                 return Ok(Line::Whole(line));
+            }
+            if self.filled - self.start > self.longest_line {
+                let mut beginning = self.take_rest();
+                beginning.truncate(CHUNK);
+                return Ok(Line::TooLong(beginning));
             }
             let gone = !self.more && {
                 let socket = self.stream.as_fd();
                 let alive = self.alive.as_ref().map_or(socket, AsFd::as_fd);
                 let ready = patience.deadline.wait_readable([socket, alive]);
-                match ready.map_err(Error::os("wait for the monitor"))? {
+                match ready.map_err(|errno| self.failed("wait for", errno.into()))? {
                     [false, false] => return Ok(Line::Nothing),
                     // Its last words may have come after the socket was looked at.
                     [data, _] => !data,
@@ -108,25 +134,29 @@ impl Wire {
 
     /// Writes all of it. Meanwhile what arrives is read, so that two ends that both write do not
     /// wait for each other.
-    pub(super) fn write(&mut self, mut bytes: &[u8], deadline: Deadline) -> Result<()> {
+    pub(crate) fn write(&mut self, mut bytes: &[u8], deadline: Deadline) -> Result<()> {
         while !bytes.is_empty() {
             match self.stream.write(bytes) {
                 Ok(count) => bytes = &bytes[count..],
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == ErrorKind::WouldBlock => {
                     let ready = deadline.wait_either_way(self.stream.as_fd());
-                    if !ready.map_err(Error::os("wait for the monitor"))? || deadline.expired() {
+                    if !ready.map_err(|errno| self.failed("wait for", errno.into()))? || deadline.expired() {
                         return Err(Error::Timeout {
-                            what: "the monitor to take a command".to_owned(),
+                            what: format!("{} to take a command", self.what),
                             after: deadline.elapsed(),
                             last_seen: String::new(),
                         });
                     }
                     if matches!(self.fill()?, Fill::Closed) {
-                        return Err(Error::io("write to the monitor")(IoError::from(ErrorKind::BrokenPipe)));
+                        return Err(self.failed("write to", ErrorKind::BrokenPipe.into()));
+                    }
+                    if self.filled - self.start > self.longest_line {
+                        let problem = format!("{} is full of messages, and takes none", self.what);
+                        return Err(Error::Assertion(problem));
                     }
                 }
-                Err(error) => return Err(Error::io("write to the monitor")(error)),
+                Err(error) => return Err(self.failed("write to", error)),
             }
         }
         Ok(())
@@ -159,8 +189,12 @@ impl Wire {
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(Fill::Empty),
             // A peer that dies with unread data behind it resets the connection.
             Err(error) if error.kind() == ErrorKind::ConnectionReset => Ok(Fill::Closed),
-            Err(error) => Err(Error::io("read from the monitor")(error)),
+            Err(error) => Err(self.failed("read from", error)),
         }
+    }
+
+    fn failed(&self, verb: &str, source: IoError) -> Error {
+        Error::Io { what: format!("{verb} {}", self.what), source }
     }
 
     fn take_line(&mut self) -> Option<Vec<u8>> {
@@ -189,5 +223,27 @@ impl Wire {
         self.filled = 0;
         self.start = 0;
         self.searched = 0;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_line_without_an_end_is_cut() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+        let mut wire = Wire::new(ours, None, "the monitor").expect("a wire");
+        wire.longest_line = 100_000;
+        let mut patience = Patience::until(Deadline::after(Duration::from_secs(60)));
+        theirs.write_all(&[b'x'; 100_000]).expect("room");
+        theirs.write_all(b"\n").expect("room");
+        assert!(matches!(wire.read_line(&mut patience), Ok(Line::Whole(line)) if line.len() == 100_000));
+        let endless = std::thread::spawn(move || while theirs.write_all(&[b'x'; 1000]).is_ok() {});
+        assert!(matches!(wire.read_line(&mut patience), Ok(Line::TooLong(start)) if start.len() == CHUNK));
+        drop(wire);
+        endless.join().expect("the end");
     }
 }

@@ -3,7 +3,7 @@
 
 use super::{Declaration, Requirement};
 use crate::context::Params;
-use crate::env::{TestEnv, ToolKind};
+use crate::env::{Accel, TestEnv, ToolKind};
 use crate::error::Result;
 
 /// Why a test cannot run here, or `None` if it can (`iotests.py: execute_setup_common`). All
@@ -155,10 +155,15 @@ fn missing(requirement: &Requirement, env: &TestEnv) -> Result<Option<String>> {
         Requirement::Quorum => unless(caps.quorum()?, "quorum support missing"),
         Requirement::WorkingLuks => caps.luks()?.missing().map(str::to_owned),
         Requirement::Qcow2Zstd => caps.zstd()?.missing().map(str::to_owned),
-        Requirement::Qtest => unless(
-            caps.emulator()?.has_accelerator(crate::env::Accel::Qtest),
-            "Missing qtest accelerator in QEMU binary",
-        ),
+        Requirement::Qtest if !caps.emulator()?.has_accelerator(Accel::Qtest) => {
+            Some("Missing qtest accelerator in QEMU binary".to_owned())
+        }
+        // One that cannot be had fails the trial, whose VM then says why.
+        Requirement::Qtest => env
+            .accelerator()
+            .ok()
+            .filter(|accel| *accel != Accel::Qtest)
+            .map(|accel| format!("needs the qtest accelerator, IOTESTS_ACCEL asks for {}", accel.name())),
         Requirement::Root => unless(is_root, "can only be run as root"),
         Requirement::NotRoot => unless(!is_root, "cannot be run as root"),
         Requirement::MinVersion(version) => {

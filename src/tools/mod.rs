@@ -10,6 +10,7 @@ mod storage_daemon;
 
 pub use qemu_img::InfoLog;
 pub use qemu_io::QemuIoInteractive;
+pub(crate) use qemu_io::tells_of_failure;
 pub use qemu_nbd::NbdServer;
 pub use run::RunningTool;
 pub use storage_daemon::{StorageDaemon, StorageDaemonBuilder};

@@ -23,6 +23,24 @@ const CHUNK: u64 = 64 * 1024;
 /// How long a qemu-io that has closed its output may take to end.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 
+/// Whether what qemu-io printed tells of a request that failed, of data that is not what `read -P`
+/// demands, or of a command that it did not understand.
+pub(crate) fn tells_of_failure(printed: &str) -> bool {
+    // That a breakpoint could not be removed is no failure: one that was met is gone.
+    const BEGINNINGS: [&str; 5] = [
+        "Could not set breakpoint: ",
+        "Could not resume request: ",
+        "Parsing error: ",
+        "bad argument count ",
+        "command \"",
+    ];
+    printed.lines().any(|line| {
+        line.contains(" failed: ")
+            || line.starts_with("Pattern verification failed")
+            || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
+    })
+}
+
 impl Test {
     /// Runs qemu-io (`iotests.py: qemu_io`, `qemu_io_silent`). The tested format is given by `-f`
     /// unless the arguments name one themselves: see [`io_wrap_args`].

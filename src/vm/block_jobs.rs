@@ -4,16 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Vm;
+use super::{CancelJob, Completion, Vm};
 use crate::error::{Error, TestResult};
 use crate::qmp::{EventMatch, Wait};
 use crate::test::failed;
 
 /// How long a job may take to pause (`iotests.py: QMPTestCase.pause_wait`).
 const PAUSE_LIMIT: Duration = Duration::from_secs(3);
-
-/// How long a job may take to end.
-const END_LIMIT: Duration = Duration::from_secs(60);
 
 const COMPLETED: &str = "BLOCK_JOB_COMPLETED";
 const CANCELLED: &str = "BLOCK_JOB_CANCELLED";
@@ -37,23 +34,23 @@ impl Vm {
     /// A failed assertion when QEMU refuses or jobs are left; a time-out.
     #[track_caller]
     pub fn cancel_and_wait(&mut self, drive: &str) -> TestResult<Value> {
-        self.cancel_and_wait_with(drive, false, false)
+        self.cancel_and_wait_with(drive, CancelJob::new())
     }
 
-    /// As [`Vm::cancel_and_wait`]; `force` cancels a ready job without completing it, `resume`
-    /// lets a drive go on that [`Vm::pause_drive`] holds.
+    /// As [`Vm::cancel_and_wait`], with other than the usual options.
     ///
     /// # Errors
     /// As [`Vm::cancel_and_wait`].
     #[track_caller]
-    pub fn cancel_and_wait_with(&mut self, drive: &str, force: bool, resume: bool) -> TestResult<Value> {
+    pub fn cancel_and_wait_with(&mut self, drive: &str, options: CancelJob) -> TestResult<Value> {
+        let CancelJob { force, resume, wait } = options;
         let reply = self.qmp("block-job-cancel", json!({ "device": drive, "force": force }))?;
         self.test().assert_qmp(&reply, "return", json!({}))?;
         if resume {
             self.resume_drive(drive)?;
         }
-        let event = self.block_job_end(drive)?;
-        self.assert_no_active_block_jobs()?;
+        let event = self.block_job_end(drive, wait)?;
+        self.assert_block_job_gone(drive)?;
         Ok(event)
     }
 
@@ -64,22 +61,7 @@ impl Vm {
     /// A failed assertion when it failed, stopped short, or jobs are left; a time-out.
     #[track_caller]
     pub fn wait_until_completed(&mut self, drive: &str) -> TestResult<Value> {
-        let event = self.wait_until_completed_at_any_offset(drive)?;
-        self.test().assert_qmp(&event, "data/offset", event["data"]["len"].clone())?;
-        Ok(event)
-    }
-
-    /// As [`Vm::wait_until_completed`], not looking at how much was done
-    /// (`check_offset=False`).
-    ///
-    /// # Errors
-    /// As [`Vm::wait_until_completed`].
-    #[track_caller]
-    pub fn wait_until_completed_at_any_offset(&mut self, drive: &str) -> TestResult<Value> {
-        let event = self.block_job_completion(drive)?;
-        self.test().assert_qmp_absent(&event, "data/error")?;
-        self.assert_no_active_block_jobs()?;
-        Ok(event)
+        self.wait_until_completed_with(drive, Completion::new())
     }
 
     /// Waits until a block job has completed with this error; returns the event
@@ -89,9 +71,31 @@ impl Vm {
     /// A failed assertion when it ended with another or none; a time-out.
     #[track_caller]
     pub fn wait_until_failed(&mut self, drive: &str, error: &str) -> TestResult<Value> {
-        let event = self.block_job_completion(drive)?;
-        self.test().assert_qmp(&event, "data/error", error)?;
-        self.assert_no_active_block_jobs()?;
+        self.wait_until_completed_with(drive, Completion::new().error(error))
+    }
+
+    /// As [`Vm::wait_until_completed`], for a job that shall end as `wanted` says.
+    ///
+    /// # Errors
+    /// A failed assertion when it ended otherwise, or jobs are left; a time-out.
+    #[track_caller]
+    pub fn wait_until_completed_with(&mut self, drive: &str, wanted: Completion) -> TestResult<Value> {
+        let event = self.block_job_end(drive, wanted.wait)?;
+        if event["event"] != COMPLETED {
+            let message = format!("block job {drive} was cancelled, it should have completed\n{event:#}");
+            return Err(failed(message));
+        }
+        let test = self.test();
+        match wanted.error {
+            Some(error) => test.assert_qmp(&event, "data/error", error)?,
+            None => {
+                test.assert_qmp_absent(&event, "data/error")?;
+                if wanted.check_offset {
+                    test.assert_qmp(&event, "data/offset", event["data"]["len"].clone())?;
+                }
+            }
+        }
+        self.assert_block_job_gone(drive)?;
         Ok(event)
     }
 
@@ -183,7 +187,10 @@ impl Vm {
     #[track_caller]
     pub fn pause_wait(&mut self, job: &str) -> TestResult<Value> {
         let deadline = self.test().context().limit(PAUSE_LIMIT);
+        let changed = |event: &Value| event["event"] == STATUS_CHANGE && event["data"]["id"] == job;
         loop {
+            // A change that is told before the answer to the query may be younger than the answer.
+            let seen = self.queued_events()?;
             let reply = self.qmp("query-block-jobs", ())?;
             let jobs = reply["return"].as_array();
             let Some(entry) = jobs.into_iter().flatten().find(|entry| entry["device"] == job) else {
@@ -193,56 +200,43 @@ impl Vm {
                 return Ok(entry.clone());
             }
             let last_seen = format!("{entry:#}");
-            // QEMU tells of a pause while it holds what the query waits for, so the next answer shows it.
-            let told = |event: &Value| event["event"] == STATUS_CHANGE && event["data"]["id"] == job;
-            let monitor = &mut self.running_mut("waiting for a job to pause")?.monitor;
-            let changed = monitor.await_arrival(told, deadline);
-            if !changed.map_err(|error| self.explain(error))? {
+            if !self.await_event(seen, changed, deadline)? {
                 let what = format!("block job {job} to pause");
                 return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen }.into());
             }
         }
     }
 
-    /// Waits for the end of a block job. Events of other jobs stay for later waits; older ones of
-    /// this job go, or the next job of this name would seem to be ready before it is.
+    /// Waits for the end of a block job. Events of other jobs stay for later waits.
     #[track_caller]
-    fn block_job_end(&mut self, drive: &str) -> TestResult<Value> {
-        let of_job = |event: &Value, key: &str| event["data"][key] == drive;
+    fn block_job_end(&mut self, drive: &str, limit: Duration) -> TestResult<Value> {
         let is_end = |event: &Value| {
             let name = event["event"].as_str().unwrap_or_default();
-            matches!(name, COMPLETED | CANCELLED) && of_job(event, "device")
+            matches!(name, COMPLETED | CANCELLED) && event["data"]["device"] == drive
         };
-        let mut older = 0;
-        let started = self.test().context().limit(END_LIMIT);
-        let found = self.next_event(
-            |event| {
-                let end = is_end(event);
-                older += usize::from(!end);
-                end
-            },
-            Wait::For(END_LIMIT),
-        )?;
-        let monitor = &mut self.running_mut("waiting for a block job")?.monitor;
-        let Some(event) = found else {
-            return Err(Error::Timeout {
-                what: format!("the end of block job {drive}"),
-                after: started.elapsed(),
-                last_seen: monitor.last_messages(),
-            }
-            .into());
-        };
-        monitor.forget_events(older, |event| of_job(event, "device") || of_job(event, "id"));
-        Ok(event)
-    }
-
-    /// As [`block_job_end`](Self::block_job_end) of a job that shall complete.
-    #[track_caller]
-    fn block_job_completion(&mut self, drive: &str) -> TestResult<Value> {
-        let event = self.block_job_end(drive)?;
-        if event["event"] == COMPLETED {
+        let started = self.test().context().limit(limit);
+        if let Some(event) = self.next_event(is_end, Wait::For(limit))? {
             return Ok(event);
         }
-        Err(failed(format!("block job {drive} was cancelled, it should have completed\n{event:#}")))
+        Err(Error::Timeout {
+            what: format!("the end of block job {drive}"),
+            after: started.elapsed(),
+            last_seen: self.last_messages(),
+        }
+        .into())
+    }
+
+    /// Demands that no block job is left, and forgets all that was told of this one: the next job of
+    /// its name would seem to be further than it is.
+    #[track_caller]
+    fn assert_block_job_gone(&mut self, drive: &str) -> TestResult {
+        self.assert_no_active_block_jobs()?;
+        let of_job = |event: &Value| {
+            let name = event["event"].as_str().unwrap_or_default();
+            let of_a_job = name == STATUS_CHANGE || name.starts_with("BLOCK_JOB_");
+            of_a_job && (event["data"]["device"] == drive || event["data"]["id"] == drive)
+        };
+        self.running_mut("forgetting events")?.monitor.forget_events(of_job);
+        Ok(())
     }
 }

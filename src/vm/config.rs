@@ -1,6 +1,7 @@
 //! What a VM is started with.
 
 use std::os::fd::OwnedFd;
+use std::sync::Arc;
 
 use serde_json::Value;
 
@@ -29,7 +30,7 @@ pub struct VmBuilder {
     pub(super) args: Vec<String>,
     pub(super) drives: usize,
     pub(super) accel: Option<Accel>,
-    pub(super) passed_fds: Vec<OwnedFd>,
+    pub(super) passed_fds: Vec<Arc<OwnedFd>>,
     pub(super) may_fail: bool,
 }
 

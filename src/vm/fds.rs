@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::IoSlice;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::path::Path;
+use std::sync::Arc;
 
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 
@@ -11,18 +12,19 @@ use super::{Vm, VmBuilder};
 use crate::error::{Error, Result};
 
 impl VmBuilder {
-    /// Hands a descriptor to QEMU as a member of a set (`qemu.machine: add_fd`); for the first
-    /// launch only.
+    /// Hands a descriptor to QEMU as a member of a set (`qemu.machine: add_fd`). Ours stays open
+    /// for further launches, until the VM is dropped.
     #[must_use]
     pub fn add_fd(self, fd: OwnedFd, set: u32, opaque: &str) -> Self {
         let number = fd.as_raw_fd();
         self.inherit_fd(fd).arg("-add-fd").arg(format!("fd={number},set={set},opaque={opaque}"))
     }
 
-    /// Lets QEMU inherit a descriptor under the same number; for the first launch only.
+    /// Lets QEMU inherit a descriptor under the same number. Ours stays open for further launches,
+    /// until the VM is dropped.
     #[must_use]
     pub fn inherit_fd(mut self, fd: OwnedFd) -> Self {
-        self.passed_fds.push(fd);
+        self.passed_fds.push(Arc::new(fd));
         self
     }
 }

@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::Vm;
+use super::printed::Printed;
 use crate::error::{Error, Result};
+use crate::tools::tells_of_failure;
 
 impl Vm {
     /// Runs a command of the human monitor; the reply holds what it printed, if it printed to the
@@ -23,13 +25,13 @@ impl Vm {
         self.qmp_log("human-monitor-command", json!({ "command-line": command_line }))
     }
 
-    /// Runs a qemu-io command on a drive or node (`iotests.py: VM.hmp_qemu_io`). What it prints
-    /// goes to QEMU's output, so look for it in [`Vm::get_log`].
+    /// Runs a qemu-io command on a drive, node or device (`iotests.py: VM.hmp_qemu_io`), whatever
+    /// comes of it. What it prints goes to QEMU's output, so look for it in [`Vm::get_log`].
     ///
     /// # Errors
     /// Those of [`Vm::qmp`].
-    pub fn hmp_qemu_io(&mut self, drive: &str, command: &str) -> Result<Value> {
-        self.hmp(&format!("qemu-io {drive} \"{command}\""))
+    pub fn hmp_qemu_io<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<Value> {
+        self.hmp(&command_line(target.into(), command))
     }
 
     /// As [`Vm::hmp_qemu_io`], command and reply logged
@@ -37,37 +39,39 @@ impl Vm {
     ///
     /// # Errors
     /// Those of [`Vm::qmp`].
-    pub fn hmp_qemu_io_log(&mut self, drive: &str, command: &str) -> Result<Value> {
-        self.hmp_log(&format!("qemu-io {drive} \"{command}\""))
+    pub fn hmp_qemu_io_log<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<Value> {
+        self.hmp_log(&command_line(target.into(), command))
     }
 
-    /// As [`Vm::hmp_qemu_io`], where the monitor must not object: to a drive that it does not know,
-    /// say, or one that another user keeps from being written to. The seed cannot tell.
+    /// As [`Vm::hmp_qemu_io`], for a command that must succeed; returns what it printed. The seed
+    /// cannot tell: the monitor only objects to an unknown drive, and to one that another user keeps
+    /// from being written to. That a request failed, that `read -P` found other data, or that the
+    /// command was not understood, only QEMU's output tells.
+    ///
+    /// With `PRINT_QEMU` that output goes to the terminal: then nothing is returned, and only the
+    /// monitor's objections are noticed. Of an `aio_` command it tells nothing before its request is
+    /// done: it is this, or the next one, such as `aio_flush`, that fails.
     ///
     /// # Errors
-    /// [`Error::Assertion`] with what the monitor said; those of [`Vm::qmp`].
-    pub fn drive_io(&mut self, drive: &str, command: &str) -> Result<()> {
-        let reply = self.hmp_qemu_io(drive, command)?;
-        if reply["return"] == "" {
-            return Ok(());
-        }
-        Err(Error::assertion(format!("qemu-io {drive} \"{command}\" was answered: {reply}")))
+    /// [`Error::Assertion`] with what the monitor or qemu-io said; those of [`Vm::qmp`].
+    pub fn drive_io<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<String> {
+        let io = self.try_drive_io(target.into(), command)?;
+        io.failure().map_or(Ok(io.printed), Err)
     }
 
-    /// Runs a qemu-io command on the drive of a device
-    /// (`iotests.py: VM.hmp_qemu_io(qdev=True)`).
-    ///
-    /// # Errors
-    /// Those of [`Vm::qmp`].
-    pub fn hmp_qemu_io_device(&mut self, device: &str, command: &str) -> Result<Value> {
-        self.hmp(&format!("qemu-io -d {device} \"{command}\""))
+    pub(crate) fn try_drive_io(&mut self, target: IoTarget<'_>, command: &str) -> Result<DriveIo> {
+        let command = command_line(target, command);
+        let before = self.log().map_or(0, Printed::len);
+        let reply = self.hmp(&command)?;
+        let printed = self.log().map(|log| log.since(before)).unwrap_or_default();
+        Ok(DriveIo { command, reply, printed })
     }
 
     /// Holds a drive's reads and writes at a breakpoint; it needs a blkdebug node
     /// (`iotests.py: VM.pause_drive`).
     ///
     /// # Errors
-    /// Those of [`Vm::qmp`].
+    /// Those of [`Vm::drive_io`], such as that it has no blkdebug node.
     pub fn pause_drive(&mut self, drive: &str) -> Result<()> {
         self.pause_drive_at(drive, "read_aio")?;
         self.pause_drive_at(drive, "write_aio")
@@ -76,16 +80,69 @@ impl Vm {
     /// Holds a drive at one blkdebug event.
     ///
     /// # Errors
-    /// Those of [`Vm::qmp`].
+    /// Those of [`Vm::drive_io`].
     pub fn pause_drive_at(&mut self, drive: &str, event: &str) -> Result<()> {
-        self.hmp_qemu_io(drive, &format!("break {event} bp_{drive}")).map(drop)
+        self.drive_io(drive, &format!("break {event} bp_{drive}")).map(drop)
     }
 
     /// Lets a held drive go on (`iotests.py: VM.resume_drive`).
     ///
     /// # Errors
-    /// Those of [`Vm::qmp`].
+    /// Those of [`Vm::drive_io`].
     pub fn resume_drive(&mut self, drive: &str) -> Result<()> {
-        self.hmp_qemu_io(drive, &format!("remove_break bp_{drive}")).map(drop)
+        self.drive_io(drive, &format!("remove_break bp_{drive}")).map(drop)
+    }
+}
+
+/// What a qemu-io command of a running VM acts on. A plain text names a drive or node.
+#[derive(Clone, Copy, Debug)]
+pub enum IoTarget<'a> {
+    /// A drive or node, by its name.
+    Drive(&'a str),
+    /// The drive of a device, by the device's id (`iotests.py: VM.hmp_qemu_io(qdev=True)`).
+    Device(&'a str),
+}
+
+impl<'a> From<&'a str> for IoTarget<'a> {
+    fn from(name: &'a str) -> Self {
+        Self::Drive(name)
+    }
+}
+
+impl<'a> From<&'a String> for IoTarget<'a> {
+    fn from(name: &'a String) -> Self {
+        Self::Drive(name)
+    }
+}
+
+fn command_line(target: IoTarget<'_>, command: &str) -> String {
+    match target {
+        IoTarget::Drive(name) => format!("qemu-io {name} \"{command}\""),
+        IoTarget::Device(id) => format!("qemu-io -d {id} \"{command}\""),
+    }
+}
+
+/// What came of a qemu-io command.
+#[derive(Debug)]
+pub(crate) struct DriveIo {
+    /// The command of the human monitor.
+    pub(crate) command: String,
+    /// The reply to it.
+    pub(crate) reply: Value,
+    /// What QEMU printed meanwhile.
+    pub(crate) printed: String,
+}
+
+impl DriveIo {
+    /// Why it failed, if it did.
+    pub(crate) fn failure(&self) -> Option<Error> {
+        let Self { command, reply, printed } = self;
+        // A success replies nothing, an objection says why.
+        if reply["return"] == "" && !tells_of_failure(printed) {
+            return None;
+        }
+        let objection = reply["return"].as_str().map_or_else(|| reply.to_string(), str::to_owned);
+        let said = format!("{objection}{printed}");
+        Some(Error::assertion(format!("{command} failed:\n{}", said.trim_end())))
     }
 }

@@ -4,21 +4,7 @@ use serde_json::{Value, json};
 
 use super::{RunJob, Vm};
 use crate::error::{Error, Result, TestResult};
-use crate::qmp::EventMatch;
-
-/// What a job's status can be.
-const STATUSES: [&str; 10] = [
-    "created",
-    "running",
-    "paused",
-    "ready",
-    "standby",
-    "waiting",
-    "pending",
-    "aborting",
-    "concluded",
-    "null",
-];
+use crate::qmp::{EventMatch, JobStatus, Wait};
 
 /// One job of a running VM. Waits see events from before they began: none is missed.
 #[derive(Debug)]
@@ -40,29 +26,44 @@ impl Job<'_> {
         &self.id
     }
 
-    /// Waits until the job changes to this status (`ready`, `pending`, `concluded`, …), 60 s at
-    /// most.
+    /// Waits until the job changes to this status, 60 s at most.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when it does not; [`Error::Assertion`] when there is no such status.
-    pub fn wait_status(&mut self, status: &str) -> Result<Value> {
-        if !STATUSES.contains(&status) {
-            let known = STATUSES.join(", ");
-            return Err(Error::assertion(format!("a job is never {status:?}, only one of {known}")));
-        }
+    /// [`Error::Timeout`] when it does not.
+    pub fn wait_status(&mut self, status: JobStatus) -> Result<Value> {
         self.vm.event_wait(EventMatch::job_status(&self.id, status))
     }
 
-    /// Waits until the job is paused, be it already or from now on. [`wait_status`](Self::wait_status)
-    /// may see an older pause, such as that for a change of the block graph.
+    /// Waits, 60 s at most, until the job is paused, be it already or from now on, at its work or once
+    /// it is ready. [`wait_status`](Self::wait_status) may see an older pause, such as that for a change
+    /// of the block graph.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when it does not pause; [`Error::Assertion`] when there is no such job.
+    /// [`Error::Timeout`] when it does not pause; [`Error::Assertion`] when there is no such job, or
+    /// its work is over.
     pub fn wait_paused(&mut self) -> Result<()> {
-        while self.status()? != "paused" {
-            self.wait_status("paused")?;
+        let deadline = self.vm.deadline(Wait::DEFAULT);
+        loop {
+            // A change that is told before the answer to the query may be younger than the answer.
+            let seen = self.vm.queued_events()?;
+            let status = self.status()?;
+            if matches!(status, JobStatus::Paused | JobStatus::Standby) {
+                return Ok(());
+            }
+            if status.is_ending() {
+                return Err(Error::assertion(format!("job {} is {status} and will not pause", self.id)));
+            }
+            let changed =
+                |event: &Value| event["event"] == "JOB_STATUS_CHANGE" && event["data"]["id"] == *self.id;
+            if !self.vm.await_event(seen, changed, deadline)? {
+                let what = format!("job {} to pause", self.id);
+                return Err(Error::Timeout {
+                    what,
+                    after: deadline.elapsed(),
+                    last_seen: status.to_string(),
+                });
+            }
         }
-        Ok(())
     }
 
     /// Its entry in `query-jobs`; `None` once it is gone.
@@ -78,14 +79,15 @@ impl Job<'_> {
     ///
     /// # Errors
     /// [`Error::Assertion`] when there is no such job.
-    pub fn status(&mut self) -> Result<String> {
-        let entry = self.query()?;
-        entry
-            .and_then(|entry| entry["status"].as_str().map(str::to_owned))
-            .ok_or_else(|| Error::assertion(format!("there is no job {}", self.id)))
+    pub fn status(&mut self) -> Result<JobStatus> {
+        let Some(entry) = self.query()? else {
+            return Err(Error::assertion(format!("there is no job {}", self.id)));
+        };
+        entry["status"].as_str().unwrap_or_default().parse().map_err(Error::Assertion)
     }
 
-    /// Pauses it.
+    /// Tells it to pause, and does not wait until it has
+    /// (`iotests.py: QMPTestCase.pause_job(wait=False)`).
     ///
     /// # Errors
     /// [`Error::Qmp`] when QEMU refuses.

@@ -3,11 +3,13 @@
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 
 use super::VmBuilder;
+use super::printed::Printed;
 use super::process::Process;
 use super::qtest::QtestSocket;
 use crate::context::ScratchFile;
@@ -25,15 +27,23 @@ pub(super) struct Running {
     // The monitor goes first when dropped; what closing it makes QEMU do, its death then ends.
     pub(super) monitor: Monitor,
     pub(super) qtest: Option<QtestSocket>,
+    pub(super) accel: Accel,
     pub(super) process: Process,
     pub(super) quit_sent: bool,
     /// What the case itself sent: dying of it is no crash.
     pub(super) signal_sent: Option<Signal>,
 }
 
-/// Starts QEMU and waits for its monitor, watching the process as well: a bad option fails at
-/// once, with QEMU's own message.
-pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
+/// A VM that has been started, and not yet spoken to.
+pub(super) struct Started {
+    pub(super) process: Process,
+    pub(super) accel: Accel,
+    monitor: UnixStream,
+    qtest: Option<UnixStream>,
+}
+
+/// Starts QEMU.
+pub(super) fn start(config: &VmBuilder) -> Result<Started> {
     let test = config.test.clone();
     let context = test.context();
     let accel = match config.accel {
@@ -54,7 +64,7 @@ pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
             // Its protocol would be printed among QEMU's messages, and differ from what other
             // accelerators leave in the log.
             let quiet = ["-chardev", &chardev, "-qtest", "chardev:qtest", "-qtest-log", "none"];
-            (cmd.args(quiet).inherit(far), Some(QtestSocket::new(near)))
+            (cmd.args(quiet).inherit(far), Some(near))
         }
         Accel::Tcg | Accel::Kvm => {
             let firmware = context.env().write_firmware(context.scratch().run_dir())?;
@@ -65,8 +75,8 @@ pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
         cmd = cmd.args(["-machine", machine]);
     }
     cmd = cmd.args(["-accel", accel.name()]).args(context.env().qemu_options()).args(&config.args);
-    for fd in config.passed_fds.drain(..) {
-        cmd = cmd.inherit(fd);
+    for fd in &config.passed_fds {
+        cmd = cmd.inherit_shared(Arc::clone(fd));
     }
     let gdb = context.env().gdb();
     if !gdb.is_empty() {
@@ -76,14 +86,41 @@ pub(super) fn launch(config: &mut VmBuilder) -> Result<Running> {
     }
     let log = context.scratch().artefact(&config.name);
     let child = spawn(cmd, &log, config)?;
-    let mut process = Process { child, log, context: context.clone(), death_told: false };
-    let deadline = context.limit(LAUNCH_LIMIT);
-    let transcript = context.scratch().artefact(&format!("qmp-{}", config.name));
-    let alive = process.child.pidfd().try_clone_to_owned().map_err(Error::io("duplicate a pidfd"))?;
-    match Monitor::negotiate(near, "QEMU", Some(alive), Some(transcript.as_path()), deadline) {
-        Ok(monitor) => Ok(Running { monitor, qtest, process, quit_sent: false, signal_sent: None }),
-        Err(error) => Err(process.explain(error, true)),
+    let process = Process { child, log: Printed::to(log), context: context.clone() };
+    Ok(Started { process, accel, monitor: near, qtest })
+}
+
+impl Started {
+    /// Waits for its monitor, watching the process as well: a bad option fails at once, with QEMU's
+    /// own message. It has ended, where this fails.
+    pub(super) fn negotiate(mut self, name: &str) -> Result<Running, Box<(Error, Process)>> {
+        match connect(&self.process, self.monitor, self.qtest, name) {
+            Ok((monitor, qtest)) => Ok(Running {
+                monitor,
+                qtest,
+                accel: self.accel,
+                process: self.process,
+                quit_sent: false,
+                signal_sent: None,
+            }),
+            Err(error) => Err(Box::new((self.process.explain(error, true), self.process))),
+        }
     }
+}
+
+fn connect(
+    process: &Process,
+    monitor: UnixStream,
+    qtest: Option<UnixStream>,
+    name: &str,
+) -> Result<(Monitor, Option<QtestSocket>)> {
+    let alive = || process.child.pidfd().try_clone_to_owned().map_err(Error::io("duplicate a pidfd"));
+    let context = &process.context;
+    let transcript = context.scratch().artefact(&format!("qmp-{name}"));
+    let deadline = context.limit(LAUNCH_LIMIT);
+    let qtest = qtest.map(|stream| QtestSocket::new(stream, alive()?)).transpose()?;
+    let monitor = Monitor::negotiate(monitor, "QEMU", Some(alive()?), Some(transcript.as_path()), deadline)?;
+    Ok((monitor, qtest))
 }
 
 fn pair() -> Result<(UnixStream, OwnedFd)> {

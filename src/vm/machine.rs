@@ -1,13 +1,14 @@
 //! The life of a VM: launched, shut down, launched again, never left behind.
 
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
 use super::VmBuilder;
-use super::launch::{Running, launch};
+use super::launch::{Running, start};
+use super::printed::Printed;
+use super::process::Process;
 use crate::error::{Error, Result};
 use crate::process::{Deadline, Status};
 use crate::test::Test;
@@ -18,21 +19,31 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 /// A QEMU of the trial (`iotests.py: VM`, `qemu.machine: QEMUMachine`).
 ///
 /// Dropping a running VM shuts it down; if QEMU had ended by itself, or ends with a bad status,
-/// the trial fails.
+/// the trial fails. It always fails when QEMU dies of a signal that the case did not send.
 #[derive(Debug)]
 pub struct Vm {
     pub(super) config: VmBuilder,
     running: Option<Running>,
     status: Option<Status>,
-    log: Option<String>,
+    log: Option<Printed>,
     command: Option<String>,
-    /// Events of an earlier launch that nobody asked for.
-    pub(super) events: VecDeque<Value>,
+    /// Events of earlier launches that waits have passed over.
+    passed_over: Vec<Value>,
+    /// Events of the last launch that no wait had looked at.
+    unread: Vec<Value>,
 }
 
 impl Vm {
     pub(super) fn new(config: VmBuilder) -> Self {
-        Self { config, running: None, status: None, log: None, command: None, events: VecDeque::new() }
+        Self {
+            config,
+            running: None,
+            status: None,
+            log: None,
+            command: None,
+            passed_over: Vec::new(),
+            unread: Vec::new(),
+        }
     }
 
     pub(super) fn test(&self) -> Test {
@@ -44,7 +55,9 @@ impl Vm {
         self.config = change(self.config.take());
     }
 
-    /// Launches it, for the first time or again after a shutdown (`qemu.machine: launch`).
+    /// Launches it, for the first time or again after a shutdown (`qemu.machine: launch`). Events of
+    /// the launch before that waits have passed over are still there for later ones; what was unread
+    /// is not.
     ///
     /// # Errors
     /// [`Error::Assertion`] when it runs already; [`Error::Died`] with QEMU's output when it ends
@@ -53,20 +66,22 @@ impl Vm {
         if self.running.is_some() {
             return Err(Error::assertion(format!("{} is running already", self.config.name)));
         }
-        self.status = None;
-        self.log = None;
-        match launch(&mut self.config) {
+        (self.status, self.log, self.command) = (None, None, None);
+        self.unread.clear();
+        let started = start(&self.config)?;
+        self.command = Some(started.process.child.command().to_owned());
+        self.log = Some(started.process.log.clone());
+        match started.negotiate(&self.config.name) {
             Ok(mut running) => {
-                running.monitor.restore_events(std::mem::take(&mut self.events));
-                self.command = Some(running.process.child.command().to_owned());
+                running.monitor.restore_events(std::mem::take(&mut self.passed_over));
                 self.running = Some(running);
                 Ok(())
             }
-            Err(error) => {
-                if let Error::Died { status, log, command, .. } = &error {
-                    self.status = Some(*status);
-                    self.log = Some(log.clone());
-                    self.command = Some(command.clone());
+            Err(failed) => {
+                let (error, mut process) = *failed;
+                self.status = process.child.try_status()?;
+                if let Error::Died { status, monitor, .. } = &error {
+                    report_crash(&process, true, *status, monitor);
                 }
                 Err(error)
             }
@@ -82,12 +97,19 @@ impl Vm {
     /// [`Error::Timeout`] when it does not end, and [`Error::Monitor`] when it cannot be told to
     /// (it is killed then).
     pub fn shutdown(&mut self) -> Result<()> {
+        self.shutdown_within(SHUTDOWN_LIMIT)
+    }
+
+    /// As [`Vm::shutdown`], with another limit than 30 s (`shutdown(timeout=…)`).
+    ///
+    /// # Errors
+    /// As [`Vm::shutdown`].
+    pub fn shutdown_within(&mut self, limit: Duration) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let deadline = self.config.test.context().limit(SHUTDOWN_LIMIT);
-        let asked = running.quit_sent
-            || running.signal_sent.is_some()
-            || running.process.child.try_status()?.is_none();
-        if !running.quit_sent
+        let deadline = self.config.test.context().limit(limit);
+        let ended = running.process.child.try_status()?.is_some();
+        if !ended
+            && !running.quit_sent
             && let Err(error) = running.monitor.execute("quit", (), deadline)
         {
             // A QEMU that went instead of answering is judged by its status below.
@@ -96,7 +118,7 @@ impl Vm {
                 return Err(self.abandon(error));
             }
         }
-        self.end("QEMU to end after quit", deadline, asked)
+        self.end("QEMU to end after quit", deadline, !ended)
     }
 
     /// Waits for QEMU to end by itself: by a `quit` sent before, or a guest's or migration's doing
@@ -105,8 +127,16 @@ impl Vm {
     /// # Errors
     /// As [`Vm::shutdown`].
     pub fn wait_exit(&mut self) -> Result<Status> {
-        let deadline = self.config.test.context().limit(SHUTDOWN_LIMIT);
-        self.running_mut("waiting for the end")?.quit_sent = true;
+        self.wait_exit_within(SHUTDOWN_LIMIT)
+    }
+
+    /// As [`Vm::wait_exit`], with another limit than 30 s (`wait(timeout=…)`).
+    ///
+    /// # Errors
+    /// As [`Vm::shutdown`].
+    pub fn wait_exit_within(&mut self, limit: Duration) -> Result<Status> {
+        let deadline = self.config.test.context().limit(limit);
+        self.running_mut("waiting for the end")?;
         self.end("QEMU to end by itself", deadline, true)?;
         self.status.ok_or_else(|| Error::assertion("the VM was not running"))
     }
@@ -114,13 +144,17 @@ impl Vm {
     /// Kills QEMU (`qemu.machine: kill`, `shutdown(hard=True)`).
     ///
     /// # Errors
+    /// [`Error::Died`] when it had ended before, and badly or unasked;
     /// [`Error::Timeout`] when the kernel cannot end it.
     pub fn kill(&mut self) -> Result<()> {
-        if let Some(mut running) = self.running.take() {
-            let status = running.process.child.kill()?;
-            self.note_end(running, status);
+        let Some(running) = &mut self.running else { return Ok(()) };
+        let ended = running.process.child.try_status()?.is_some();
+        let status = running.process.child.kill()?;
+        if !ended && status == Status::Signalled(Signal::SIGKILL as i32) {
+            self.note_end(status);
+            return Ok(());
         }
-        Ok(())
+        self.judge(status, false)
     }
 
     /// Sends a signal to QEMU; its death by this signal is then no failure.
@@ -155,10 +189,13 @@ impl Vm {
     /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`. Without
     /// the lines about qtest that the seed has to filter out: they are never printed.
     pub fn get_log(&self) -> Option<String> {
-        match &self.running {
-            Some(running) => Some(running.process.printed()),
-            None => self.log.clone(),
-        }
+        self.log.as_ref().map(Printed::whole)
+    }
+
+    /// The events of the last launch that no wait had looked at, such as what QEMU told of its end
+    /// (the seed loses them).
+    pub fn take_unread_events(&mut self) -> Vec<Value> {
+        std::mem::take(&mut self.unread)
     }
 
     /// The command line it runs, or ran, with; quoted for a shell.
@@ -175,17 +212,28 @@ impl Vm {
         }
     }
 
+    /// What it has printed since its last launch.
+    pub(super) fn log(&self) -> Option<&Printed> {
+        self.log.as_ref()
+    }
+
     /// Reaps QEMU and judges how it ended; without being `asked` to, no way is fine.
     fn end(&mut self, what: &str, deadline: Deadline, asked: bool) -> Result<()> {
         let Some(running) = &mut self.running else { return Ok(()) };
-        let status = match running.process.wait(deadline) {
-            Ok(status) => status,
+        match running.process.wait(deadline) {
+            Ok(status) => self.judge(status, asked),
             Err(Error::Timeout { after, .. }) => {
                 let last_seen = running.monitor.last_messages();
-                return Err(self.abandon(Error::Timeout { what: what.to_owned(), after, last_seen }));
+                Err(self.abandon(Error::Timeout { what: what.to_owned(), after, last_seen }))
             }
-            Err(other) => return Err(self.abandon(other)),
-        };
+            Err(other) => Err(self.abandon(other)),
+        }
+    }
+
+    /// Judges how it ended, and notes it.
+    fn judge(&mut self, status: Status, asked: bool) -> Result<()> {
+        let Some(running) = &self.running else { return Ok(()) };
+        let asked = asked || running.quit_sent || running.signal_sent.is_some();
         let tolerated = match status {
             Status::Exited(_) => self.config.may_fail && !running.process.has_valgrind_errors(status),
             Status::Signalled(signal) => running.signal_sent.is_some_and(|sent| sent as i32 == signal),
@@ -193,43 +241,55 @@ impl Vm {
         let judgement = if tolerated || (asked && status.success()) {
             Ok(())
         } else {
-            Err(running.process.died(false, status, running.monitor.last_messages()))
+            let said = running.monitor.last_messages();
+            report_crash(&running.process, false, status, &said);
+            Err(running.process.died(false, status, said))
         };
-        if let Some(running) = self.running.take() {
-            self.note_end(running, status);
-        }
+        self.note_end(status);
         judgement
     }
 
     /// Remembers what can be asked for after the end.
-    fn note_end(&mut self, mut running: Running, status: Status) {
+    fn note_end(&mut self, status: Status) {
+        let Some(mut running) = self.running.take() else { return };
         let now = self.config.test.context().deadline().at_most(Duration::ZERO);
-        self.events = running.monitor.drain(now);
+        (self.passed_over, self.unread) = running.monitor.drain(now);
         self.status = Some(status);
-        self.log = Some(running.process.printed());
         running.process.remove_valgrind_log(status);
     }
 
     /// Kills a QEMU that does not end when told to; hands back why.
     fn abandon(&mut self, error: Error) -> Error {
-        let Some(mut running) = self.running.take() else { return error };
+        let Some(running) = &mut self.running else { return error };
         let error = running.process.kill_for(error);
-        if let Ok(Some(status)) = running.process.child.try_status() {
-            self.note_end(running, status);
+        match running.process.child.try_status() {
+            Ok(Some(status)) => self.note_end(status),
+            _ => self.running = None,
         }
         error
     }
 }
 
+/// A crash fails the trial also where the case passes over the error that tells of it. (Death by the
+/// harness, which ends a trial that is out of time, is none.)
+fn report_crash(process: &Process, launching: bool, status: Status, said: &str) {
+    if matches!(status, Status::Signalled(_)) && !process.context.registry().is_closed() {
+        process.context.report_late(process.died(launching, status, said.to_owned()));
+    }
+}
+
 impl Drop for Vm {
     fn drop(&mut self) {
-        let Some(running) = &self.running else { return };
+        if self.running.is_none() {
+            return;
+        }
         let context = self.config.test.context().clone();
         // Past the deadline, or while a panic unwinds, nobody waits for a QEMU to be polite.
         let impatient = context.deadline().expired() || std::thread::panicking();
-        let ended = if impatient || running.process.death_told { self.kill() } else { self.shutdown() };
-        if let Err(error) = ended {
-            context.report_late(error);
+        match if impatient { self.kill() } else { self.shutdown() } {
+            // Reported already.
+            Ok(()) | Err(Error::Died { status: Status::Signalled(_), .. }) => {}
+            Err(error) => context.report_late(error),
         }
     }
 }

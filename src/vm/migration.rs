@@ -1,10 +1,17 @@
 //! Migration as seen from the monitor.
 
+use std::time::Duration;
+
 use serde_json::json;
 
 use super::Vm;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+
+/// How long a VM may take to its run state once its migration has completed.
+const RUNSTATE_LIMIT: Duration = Duration::from_secs(60);
+/// How long an event is waited for before the run state is asked for again.
+const PAUSE: Duration = Duration::from_millis(5);
 
 impl Vm {
     /// Turns on migration events and logs that (`iotests.py: VM.enable_migration_events`); `name`
@@ -30,8 +37,9 @@ impl Vm {
         Ok(())
     }
 
-    /// Logs migration events until the migration has completed or failed; says which, and after a
-    /// success waits until the VM is in `runstate` (`iotests.py: VM.wait_migration`).
+    /// Logs migration events until the migration has completed, failed or been cancelled. Says whether
+    /// it completed; then it also waits until the VM is in `runstate`
+    /// (`iotests.py: VM.wait_migration`).
     ///
     /// # Errors
     /// [`Error::Timeout`] when an event or the run state does not come in time.
@@ -52,13 +60,14 @@ impl Vm {
             self.test().log_with(event.clone(), &filters);
             match event["data"]["status"].as_str() {
                 Some("completed") => break,
-                Some("failed") => return Ok(false),
+                Some("failed" | "cancelled") => return Ok(false),
                 _ => {}
             }
         }
         // The event can come while the migration still finishes.
-        let deadline = self.test().context().limit(std::time::Duration::from_secs(60));
+        let deadline = self.test().context().limit(RUNSTATE_LIMIT);
         loop {
+            let seen = self.queued_events()?;
             let status = self.cmd("query-status", ())?;
             if status["status"] == runstate {
                 return Ok(true);
@@ -70,6 +79,8 @@ impl Vm {
                     last_seen: status.to_string(),
                 });
             }
+            // Some changes of the run state come with an event, and some without.
+            self.await_event(seen, |_| true, deadline.at_most(PAUSE))?;
         }
     }
 }

@@ -32,9 +32,7 @@ impl Vm {
             Err(error) => match self.explain(error) {
                 // It may go before its answer does.
                 Error::Died { status, .. } if command == "quit" && status.success() => {
-                    let running = self.running_mut(command)?;
-                    running.quit_sent = true;
-                    running.process.death_told = false;
+                    self.running_mut(command)?.quit_sent = true;
                     Ok(json!({ "return": {} }))
                 }
                 other => Err(other),
@@ -155,7 +153,7 @@ impl Vm {
         let events = events.map_err(|error| self.explain(error))?;
         if events.is_empty() && wait != Wait::No {
             let what = "any event of QEMU".to_owned();
-            return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen: String::new() });
+            return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen: self.last_messages() });
         }
         Ok(events)
     }
@@ -174,7 +172,28 @@ impl Vm {
         test.log_with(event.clone(), &[Filter::qmp_event(), test.filter_testfiles()]);
     }
 
-    fn deadline(&self, wait: Wait) -> Deadline {
+    pub(super) fn queued_events(&mut self) -> Result<usize> {
+        Ok(self.running_mut("waiting for an event")?.monitor.queued_events())
+    }
+
+    /// Waits for an event that `wanted` picks, not counting the `from` oldest. It stays for later waits;
+    /// `false` at the deadline.
+    pub(super) fn await_event(
+        &mut self,
+        from: usize,
+        wanted: impl Fn(&Value) -> bool,
+        deadline: Deadline,
+    ) -> Result<bool> {
+        let monitor = &mut self.running_mut("waiting for an event")?.monitor;
+        monitor.await_event(from, wanted, deadline).map_err(|error| self.explain(error))
+    }
+
+    pub(super) fn last_messages(&mut self) -> String {
+        self.running_mut("asking what was said")
+            .map_or_else(|_| String::new(), |it| it.monitor.last_messages())
+    }
+
+    pub(super) fn deadline(&self, wait: Wait) -> Deadline {
         let context = self.config.test.context();
         match wait {
             Wait::No => context.deadline().at_most(Duration::ZERO),
@@ -184,10 +203,16 @@ impl Vm {
     }
 
     /// A monitor that broke because QEMU ended is told as QEMU's end, with its last words.
-    pub(super) fn explain(&mut self, error: Error) -> Error {
-        match self.running_mut("asking how QEMU ended") {
-            Ok(running) => running.process.explain(error, false),
-            Err(_) => error,
+    pub(super) fn explain(&mut self, mut error: Error) -> Error {
+        let Ok(running) = self.running_mut("asking how QEMU ended") else { return error };
+        if running.quit_sent
+            && let Error::Monitor { closed: true, problem, .. } = &mut error
+            && let Ok(status) = running.process.last_words()
+            && status.success()
+        {
+            problem.push_str(": it was told to quit, and has");
+            return error;
         }
+        running.process.explain(error, false)
     }
 }

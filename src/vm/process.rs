@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::context::{Context, Scratch, ScratchFile};
+use super::printed::Printed;
+use crate::context::{Context, Scratch};
 use crate::error::{Error, Result};
 use crate::process::{Child, Deadline, Status};
 
@@ -16,25 +17,17 @@ const VALGRIND_ERRORS: i32 = 99;
 #[derive(Debug)]
 pub(super) struct Process {
     pub(super) child: Child,
-    pub(super) log: ScratchFile,
+    pub(super) log: Printed,
     pub(super) context: Arc<Context>,
-    /// Whether an error already told the case how it ended.
-    pub(super) death_told: bool,
 }
 
 impl Process {
-    /// What it has printed.
-    pub(super) fn printed(&self) -> String {
-        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
-    }
-
     /// An error of the monitor as the case shall see it: a QEMU that ended, or is about to, is to
     /// blame rather than the silence of its monitor. One that cannot be launched is killed.
     pub(super) fn explain(&mut self, error: Error, launching: bool) -> Error {
         if let Error::Monitor { closed: true, problem, transcript, .. } = &error
             && let Ok(status) = self.last_words()
         {
-            self.death_told = true;
             let monitor = if transcript.is_empty() { "" } else { problem };
             return self.died(launching, status, format!("{monitor}\n{transcript}").trim().to_owned());
         }
@@ -47,7 +40,7 @@ impl Process {
         | Error::Monitor { problem: why, transcript: text, .. } = &mut error
         {
             why.push_str(&format!(" (killed now): {}", self.child.command()));
-            *text = format!("{text}\n{}", self.printed()).trim().to_owned();
+            *text = format!("{text}\n{}", self.log.tail()).trim().to_owned();
         }
         // A failed kill changes nothing about why.
         let _ = self.child.kill();
@@ -66,7 +59,7 @@ impl Process {
 
     /// The error for an end that was not asked for.
     pub(super) fn died(&self, launching: bool, status: Status, monitor: String) -> Error {
-        let mut log = self.printed();
+        let mut log = self.log.tail();
         if let Some(findings) = self.valgrind_findings(status) {
             log = format!("{log}\n{findings}");
         }

@@ -1,59 +1,83 @@
 //! The qtest protocol: the virtual clock.
 
-use std::io::{ErrorKind, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
 use super::Vm;
+use crate::env::Accel;
 use crate::error::{Error, Result};
 use crate::process::Deadline;
+use crate::qmp::{Line, Patience, Wire};
 
 /// Our end of the qtest connection.
 #[derive(Debug)]
 pub(super) struct QtestSocket {
-    stream: UnixStream,
-    unread: Vec<u8>,
+    wire: Wire,
+    /// How many answers are still to come; those of commands that were given up come first.
+    owed: usize,
+    /// The command that was only sent in part: nothing can follow it.
+    cut_off: Option<String>,
 }
 
 impl QtestSocket {
-    pub(super) fn new(stream: UnixStream) -> Self {
-        Self { stream, unread: Vec::new() }
+    /// `alive` is a pidfd of QEMU.
+    pub(super) fn new(stream: UnixStream, alive: OwnedFd) -> Result<Self> {
+        Ok(Self { wire: Wire::new(stream, Some(alive), "qtest")?, owed: 0, cut_off: None })
     }
 
     fn ask(&mut self, command: &str, deadline: Deadline) -> Result<String> {
-        self.stream
-            .write_all(format!("{command}\n").as_bytes())
-            .map_err(Error::io(format!("send qtest command {command}")))?;
-        let mut chunk = [0; 4096];
+        self.send(command, deadline)?;
+        self.owed += 1;
+        let mut patience = Patience::until(deadline);
         loop {
-            if let Some(end) = self.unread.iter().position(|byte| *byte == b'\n') {
-                let line: Vec<u8> = self.unread.drain(..=end).collect();
-                return Ok(String::from_utf8_lossy(&line).into_owned());
-            }
-            let [ready] =
-                deadline.wait_readable([self.stream.as_fd()]).map_err(Error::os("wait for qtest"))?;
-            if !ready {
-                return Err(Error::Timeout {
-                    what: format!("the answer to qtest command {command}"),
-                    after: deadline.elapsed(),
-                    last_seen: String::from_utf8_lossy(&self.unread).into_owned(),
-                });
-            }
-            match self.stream.read(&mut chunk) {
-                Ok(0) => {
-                    return Err(Error::Monitor {
-                        peer: "QEMU".to_owned(),
-                        problem: format!("closed the qtest connection instead of answering {command}"),
-                        closed: true,
-                        transcript: String::new(),
-                    });
+            match self.wire.read_line(&mut patience)? {
+                Line::Whole(mut line) => {
+                    self.owed -= 1;
+                    if self.owed == 0 {
+                        line.push(b'\n');
+                        return Ok(String::from_utf8_lossy(&line).into_owned());
+                    }
                 }
-                Ok(count) => self.unread.extend_from_slice(&chunk[..count]),
-                Err(error) if error.kind() == ErrorKind::Interrupted => {}
-                Err(error) => return Err(Error::io("read from qtest")(error)),
+                Line::Nothing => {
+                    return Err(timeout(format!("the answer to qtest command {command}"), deadline));
+                }
+                Line::TooLong(_) => {
+                    return Err(broken("sent a line of qtest without an end".to_owned(), false));
+                }
+                Line::Closed(_) => {
+                    let problem = format!("closed the qtest connection instead of answering {command}");
+                    return Err(broken(problem, true));
+                }
             }
         }
     }
+
+    fn send(&mut self, command: &str, deadline: Deadline) -> Result<()> {
+        if let Some(earlier) = &self.cut_off {
+            let problem = format!("cannot be sent qtest command {command}: it took only a part of {earlier}");
+            return Err(broken(problem, false));
+        }
+        self.wire.write(format!("{command}\n").as_bytes(), deadline).map_err(|error| match error {
+            Error::Io { source, .. } => {
+                let problem =
+                    format!("closed the qtest connection before {command} could be sent ({source})");
+                broken(problem, true)
+            }
+            Error::Timeout { .. } => {
+                self.cut_off = Some(command.to_owned());
+                timeout(format!("QEMU to take qtest command {command}"), deadline)
+            }
+            other => other,
+        })
+    }
+}
+
+fn timeout(what: String, deadline: Deadline) -> Error {
+    Error::Timeout { what, after: deadline.elapsed(), last_seen: String::new() }
+}
+
+fn broken(problem: String, closed: bool) -> Error {
+    Error::Monitor { peer: "QEMU".to_owned(), problem, closed, transcript: String::new() }
 }
 
 impl Vm {
@@ -65,25 +89,57 @@ impl Vm {
     /// [`Error::Timeout`] at the trial's deadline.
     pub fn qtest(&mut self, command: &str) -> Result<String> {
         let deadline = self.test().context().deadline();
-        match &mut self.running_mut("qtest")?.qtest {
-            Some(qtest) => qtest.ask(command, deadline).map_err(|error| self.explain(error)),
-            None => Err(Error::Skip("needs QEMU's qtest accelerator, which this binary lacks".to_owned())),
+        let running = self.running_mut("qtest")?;
+        match (&mut running.qtest, running.accel) {
+            (Some(qtest), _) => qtest.ask(command, deadline).map_err(|error| self.explain(error)),
+            (None, accel) => Err(Error::Skip(format!(
+                "needs the {} accelerator, this VM runs with {}",
+                Accel::Qtest.name(),
+                accel.name()
+            ))),
         }
     }
 
-    /// Steps the virtual clock by this many nanoseconds, or to its next timer.
+    /// Steps the virtual clock by this many nanoseconds, or to its next timer; returns what it shows
+    /// then, in nanoseconds.
     ///
     /// # Errors
     /// Those of [`Vm::qtest`]; [`Error::Assertion`] when QEMU refuses.
-    pub fn clock_step(&mut self, nanoseconds: Option<u64>) -> Result<()> {
+    pub fn clock_step(&mut self, nanoseconds: Option<u64>) -> Result<u64> {
         let command = match nanoseconds {
             Some(nanoseconds) => format!("clock_step {nanoseconds}"),
             None => "clock_step".to_owned(),
         };
         let answer = self.qtest(&command)?;
-        if answer.starts_with("OK") {
-            return Ok(());
-        }
-        Err(Error::assertion(format!("qtest command {command} was answered: {answer}")))
+        let time = answer.trim_end().strip_prefix("OK ").and_then(|time| time.parse().ok());
+        time.ok_or_else(|| Error::assertion(format!("qtest command {command} was answered: {answer}")))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{BufRead, BufReader, Write, pipe};
+    use std::time::Duration;
+
+    use super::*;
+
+    #[test]
+    fn a_late_answer_is_not_taken_for_the_next() {
+        let (ours, mut theirs) = UnixStream::pair().expect("a pair of sockets");
+        // Never readable, as the descriptor of a process that lives.
+        let (alive, _held) = pipe().expect("a pipe");
+        let mut qtest = QtestSocket::new(ours, alive.into()).expect("a socket");
+        let late = qtest.ask("slow", Deadline::after(Duration::from_millis(20)));
+        assert!(matches!(late, Err(Error::Timeout { .. })), "{late:?}");
+        let answers = std::thread::spawn(move || {
+            let commands = BufReader::new(theirs.try_clone().expect("a copy")).lines();
+            for command in commands.map_while(std::result::Result::ok) {
+                theirs.write_all(format!("OK {command}\n").as_bytes()).expect("a reader");
+            }
+        });
+        let answer = qtest.ask("quick", Deadline::after(Duration::from_secs(60)));
+        assert_eq!(answer.expect("an answer"), "OK quick\n");
+        drop(qtest);
+        answers.join().expect("the end");
     }
 }

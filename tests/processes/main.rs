@@ -70,6 +70,7 @@ trials![
     nothing_outlives_a_killed_harness,
     children_die_with_the_thread_that_started_them,
     a_registry_knows_what_is_alive_and_ends_it,
+    what_starts_after_all_was_killed_is_killed_at_once,
     a_pid_file_counts_once_it_is_complete,
     a_daemon_that_ends_before_its_pid_file_is_told,
     a_pid_file_that_never_comes_times_out,
@@ -391,6 +392,23 @@ fn a_registry_knows_what_is_alive_and_ends_it() {
     assert_eq!((run.is_empty(), trial.is_empty(), other.is_empty()), (false, true, false));
     run.kill_all();
     assert_eq!(second.wait(ample()).unwrap(), Status::Signalled(9));
+    assert!(run.is_empty());
+}
+
+fn what_starts_after_all_was_killed_is_killed_at_once() {
+    let run = Registry::new();
+    let (trial, other) = (run.child(), run.child());
+    trial.kill_all();
+    assert_eq!((run.is_closed(), trial.is_closed(), other.is_closed()), (false, true, false));
+    let late = sh("exec sleep 1000").spawn(Stream::Null, Stream::Null, Stream::Null, &trial);
+    assert_eq!(late.unwrap().wait(ample()).unwrap(), Status::Signalled(9));
+    let (mut lives, _) = start(sh("echo; exec sleep 1000"), &other);
+    assert_eq!(lives.try_status().unwrap(), None);
+    run.kill_all();
+    assert!(other.is_closed());
+    let late = sh("exec sleep 1000").spawn(Stream::Null, Stream::Null, Stream::Null, &other);
+    assert_eq!(late.unwrap().wait(ample()).unwrap(), Status::Signalled(9));
+    assert_eq!(lives.wait(ample()).unwrap(), Status::Signalled(9));
     assert!(run.is_empty());
 }
 

@@ -235,6 +235,10 @@ fn a_request_that_fails_in_qemu_fails_its_line() {
     let told = failure(&format!("{head}hmp-qemu-io drive0 'read -P 7 0 512'\n"));
     assert!(told.contains("a.case:5:1: qemu-io drive0 \"read -P 7 0 512\" failed:"), "{told}");
     logged(&format!("{head}! hmp-qemu-io drive0 'read -P 7 0 512'\n! hmp-qemu-io nothing 'read 0 512'\n"));
+    let told = failure(&format!("{head}vm resume-drive nothing\n"));
+    assert!(told.contains("a.case:5:1: qemu-io nothing \"remove_break bp_nothing\" failed:"), "{told}");
+    let told = failure(&format!("{head}vm pause-drive drive0\n"));
+    assert!(told.contains("a.case:5:1: qemu-io drive0 \"break read_aio bp_drive0\" failed:"), "{told}");
     let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nio open $disk\n";
     let told = failure(&format!("{head}io cmd read -P 7 0 512\n"));
     assert!(told.contains("a.case:4:1: qemu-io command \"read -P 7 0 512\" failed:"), "{told}");

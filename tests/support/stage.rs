@@ -26,7 +26,13 @@ impl Stage {
     /// A trial with these variables set, and those of this process that say where the binaries are.
     pub(crate) fn in_dir(dir: TempDir, imgfmt: &str, vars: &[(&str, &Path)], limit: Duration) -> Self {
         let given = |name: &OsString| vars.iter().any(|(own, _)| name == own);
-        let where_from = |name: &OsString| name == "PATH" || name.to_string_lossy().ends_with("_PROG");
+        // Options of the emulator, such as where its firmware is, go with the emulator.
+        let own_emulator = given(&OsString::from("QEMU_PROG"));
+        let where_from = |name: &OsString| {
+            name == "PATH"
+                || name.to_string_lossy().ends_with("_PROG")
+                || (name == "QEMU_OPTIONS" && !own_emulator)
+        };
         let inherited = std::env::vars_os().filter(|(name, _)| where_from(name) && !given(name));
         let own = vars.iter().map(|(name, value)| (OsString::from(name), value.as_os_str().to_owned()));
         let env = Arc::new(TestEnv::from_vars(own.chain(inherited)).unwrap());

@@ -6,6 +6,7 @@ use std::os::fd::{FromRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::process::{Command, exit};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigHandler, Signal, raise, signal};
 use serde_json::{Value, json};
@@ -15,6 +16,9 @@ const GREETING: &str =
 
 /// What goes before the name of a fault in the name of the program.
 pub(crate) const PREFIX: &str = "fake-qemu-";
+
+/// How much it prints when it floods its stderr.
+pub(crate) const FLOOD: usize = 64 << 20;
 
 /// What it prints before it ends early.
 pub(crate) const LAST_WORDS: &str = "fake: the disk is on fire";
@@ -46,7 +50,11 @@ impl Qemu {
         match fault {
             "exits-at-once" => die(1),
             "exits-well-at-once" => exit(0),
-            "never-greets" => linger(),
+            "crashes-at-once" => raise(Signal::SIGABRT).unwrap(),
+            "never-greets" => {
+                eprintln!("fake: thinking");
+                linger();
+            }
             "closes-at-once" => return,
             "greets-with-garbage" => {
                 self.say("Segmentation fault (not really)");
@@ -72,12 +80,15 @@ impl Qemu {
             "refuses-capabilities" => {
                 let id = self.command()["id"].take();
                 let refusal = json!({ "class": "GenericError", "desc": "no" });
+                eprintln!("{LAST_WORDS}");
                 self.say(&json!({ "error": refusal, "id": id }).to_string());
                 linger();
             }
             "floods-at-once" => self.flood(),
             _ => self.answer(json!({})),
         }
+        let (mut paused, mut queries) = (false, 0);
+        let mut moved = None;
         loop {
             let command = self.command();
             let id = command["id"].clone();
@@ -93,6 +104,22 @@ impl Qemu {
                     exit(0);
                 }
                 ("quit", "goes-before-its-answer") => exit(0),
+                ("migrate", "migrates-slowly") => {
+                    moved = Some(Instant::now() + Duration::from_millis(200));
+                    let completed = json!({ "event": "MIGRATION", "data": { "status": "completed" } });
+                    self.say(&completed.to_string());
+                    self.say(&json!({ "return": {}, "id": id }).to_string());
+                }
+                ("query-status", "migrates-slowly") => {
+                    queries += 1;
+                    let there = moved.is_some_and(|at| Instant::now() > at);
+                    let status = if there { "postmigrate" } else { "finish-migrate" };
+                    self.say(&json!({ "return": { "status": status }, "id": id }).to_string());
+                }
+                ("quit", "migrates-slowly") => {
+                    eprint!("{queries}");
+                    exit(0);
+                }
                 ("quit", _) => {
                     self.say(&json!({ "return": {}, "id": id }).to_string());
                     exit(0);
@@ -104,9 +131,30 @@ impl Qemu {
                 }
                 ("query-status", "answers-garbage") => self.say("\u{fffd}garbage"),
                 ("query-status", "floods") => self.flood(),
+                ("query-status", "floods-stderr") => {
+                    let line = format!("{}\n", "x".repeat(1023));
+                    let mut stderr = std::io::stderr().lock();
+                    for _ in 0..FLOOD / line.len() {
+                        stderr.write_all(line.as_bytes()).unwrap();
+                    }
+                    drop(stderr);
+                    die(1);
+                }
                 ("query-status", "closes") => return,
                 ("query-status", "exits-unasked") => exit(0),
                 ("query-status", "never-answers") => linger(),
+                ("query-block-jobs" | "query-jobs", "pauses-while-it-answers") => {
+                    let status = if paused { "paused" } else { "running" };
+                    let job = json!({
+                        "device": "job0", "id": "job0", "status": status, "paused": paused, "busy": !paused,
+                    });
+                    if !paused {
+                        let change = json!({ "id": "job0", "status": "paused" });
+                        self.say(&json!({ "event": "JOB_STATUS_CHANGE", "data": change }).to_string());
+                    }
+                    paused = true;
+                    self.say(&json!({ "return": [job], "id": id }).to_string());
+                }
                 _ if fault == "qtest" => {
                     self.say(&json!({ "return": {}, "id": id }).to_string());
                     self.play_qtest();
@@ -147,7 +195,8 @@ impl Qemu {
     }
 
     fn flood(&mut self) -> ! {
-        let event = json!({ "event": "FLOOD", "data": "x".repeat(200), "timestamp": {} }).to_string();
+        // Few large ones, so that they fill all the room there is before any deadline.
+        let event = json!({ "event": "FLOOD", "data": "x".repeat(1 << 20), "timestamp": {} }).to_string();
         loop {
             self.say(&event);
         }
@@ -160,7 +209,7 @@ impl Qemu {
         write_pid(&self.pids, heir.id());
     }
 
-    /// Answers one command, leaves one without an answer, and closes at the next.
+    /// Answers some commands, leaves some without an answer, and closes at any other.
     fn play_qtest(&mut self) {
         let Some(mut qtest) = self.qtest.take() else { return };
         let mut commands = BufReader::new(qtest.try_clone().unwrap()).lines();
@@ -169,6 +218,7 @@ impl Qemu {
                 "clock_step 100" => qtest.write_all(b"OK 100\nleft").unwrap(),
                 "clock_step" => qtest.write_all(b" over\n").unwrap(),
                 "nothing" => {}
+                "die" => exit(5),
                 _ => return,
             }
         }
@@ -184,7 +234,11 @@ fn chardev(args: &[String], id: &str) -> Option<UnixStream> {
 }
 
 fn answer_probes(mut monitor: UnixStream, fault: &str) -> ! {
-    let accelerator = if fault == "qtest" { "qtest-accel" } else { "tcg-accel" };
+    let accelerators: &[&str] = match fault {
+        "qtest-or-tcg" => &["qtest-accel", "tcg-accel"],
+        _ if fault.ends_with("qtest") => &["qtest-accel"],
+        _ => &["tcg-accel"],
+    };
     let commands = BufReader::new(monitor.try_clone().unwrap());
     for line in commands.lines() {
         let command: Value = serde_json::from_str(&line.unwrap()).unwrap();
@@ -193,7 +247,7 @@ fn answer_probes(mut monitor: UnixStream, fault: &str) -> ! {
             "query-target" => json!({ "arch": "x86_64" }),
             "query-machines" => json!([{ "name": "pc", "is-default": true }]),
             "qom-list-types" if command["arguments"]["implements"] == "accel" => {
-                json!([{ "name": accelerator }])
+                accelerators.iter().map(|name| json!({ "name": name })).collect()
             }
             _ => json!([]),
         };

@@ -10,21 +10,28 @@ mod support;
 
 use std::fs;
 use std::os::unix::fs::symlink;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iotests::error::{Error, Result};
 use iotests::prelude::*;
+use iotests::suite::verdict;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::signal::Signal;
 use stage::{AMPLE, Stage};
 use support::is_gone;
 
-/// Of the library's own limits: 1.5 s for a launch, 3 s for a shutdown, 0.5 s for last words.
+/// Of all limits.
 const SCALE: &str = "0.1";
-/// For the trials that have to run into their own limit.
-const TRIAL_LIMIT: Duration = Duration::from_millis(500);
+/// The library's own, scaled.
+const LAUNCH_LIMIT: Duration = Duration::from_millis(1500);
+const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
+/// For the trials that have to run into their own limit, scaled: long enough for a launch.
+const TRIAL_LIMIT: Duration = Duration::from_secs(2);
+/// How much longer than its limit a wait may take on a busy machine. A scene that hangs until the
+/// trial itself is out of time, after 12 s, takes longer than this.
+const SLACK: Duration = Duration::from_secs(7);
 
 fn main() -> ExitCode {
     let mut args = std::env::args();
@@ -50,14 +57,18 @@ trials![
     one_that_greets_and_dies_is_told,
     a_greeting_of_garbage_is_told,
     a_refused_handshake_is_told,
-    a_flood_instead_of_the_handshake_times_out,
+    a_flood_instead_of_the_handshake_is_refused,
     a_monitor_closed_at_once_is_told,
     a_heir_that_holds_the_monitor_does_not_hide_the_death,
     death_in_mid_reply_is_a_crash_with_what_it_said,
     a_death_is_told_once,
     an_answer_of_garbage_is_told,
-    a_flood_of_events_meets_the_deadline,
+    a_flood_of_events_is_refused,
+    a_flood_on_stderr_is_told_in_part,
     a_command_without_an_answer_meets_the_deadline,
+    a_pause_that_is_told_before_the_answer_is_seen,
+    a_run_state_that_takes_its_time_is_not_hammered_for,
+    a_wait_without_events_shows_what_was_said,
     a_closed_monitor_is_told_and_the_process_ended,
     an_unasked_exit_fails_even_with_status_0,
     an_expected_exit_is_fine,
@@ -71,12 +82,18 @@ trials![
     what_is_dropped_is_shut_down_and_judged,
     a_signal_of_the_case_is_no_crash,
     one_that_is_killed_is_no_failure,
+    one_that_had_died_before_it_is_killed_is_a_failure,
+    a_crash_while_it_starts_is_a_failure,
+    after_a_quit_nothing_is_unexpected,
     a_panic_leaves_nothing_behind,
     arguments_come_in_the_order_of_the_calls,
     drives_are_written_as_the_seed_writes_them,
     a_luks_drive_gets_the_default_secret_once,
     qtest_commands_are_answered_or_told,
+    a_qtest_that_does_not_listen_times_out,
+    a_death_at_a_qtest_command_is_a_death,
     without_qtest_its_commands_skip,
+    a_test_that_needs_qtest_is_skipped_with_the_true_reason,
     a_registry_ends_what_hangs,
 ];
 
@@ -84,6 +101,7 @@ trials![
 struct Scene {
     stage: Stage,
     program: PathBuf,
+    started: Instant,
 }
 
 impl Scene {
@@ -92,11 +110,16 @@ impl Scene {
     }
 
     fn with_limit(fault: &str, limit: Duration) -> Self {
+        Self::with_variables(fault, limit, &[])
+    }
+
+    fn with_variables(fault: &str, limit: Duration, more: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join(format!("{}{fault}", fake::PREFIX));
         symlink(std::env::current_exe().unwrap(), &program).unwrap();
-        let vars = [("QEMU_PROG", program.as_path()), ("IOTESTS_TIMEOUT_SCALE", SCALE.as_ref())];
-        Self { stage: Stage::in_dir(dir, "raw", &vars, limit), program }
+        let mut vars = vec![("QEMU_PROG", program.as_path()), ("IOTESTS_TIMEOUT_SCALE", SCALE.as_ref())];
+        vars.extend(more.iter().map(|(name, value)| (*name, Path::new(value))));
+        Self { stage: Stage::in_dir(dir, "raw", &vars, limit), program, started: Instant::now() }
     }
 
     fn test(&self) -> &Test {
@@ -126,9 +149,19 @@ impl Scene {
         self.stage.late().iter().map(|text| shorten(text)).collect()
     }
 
-    /// Every process that the fake was; there must have been `count`, and all must be gone.
+    /// Demands that a crash, and nothing else, was noted, which fails the trial.
+    #[track_caller]
+    fn assert_crashed(&self, how: &str) {
+        let late = self.late();
+        assert_eq!(late.len(), 1, "{late:?}");
+        assert!(late[0].starts_with(&format!("QEMU ended unexpectedly: {how}\n")), "{}", late[0]);
+    }
+
+    /// Every process that the fake was; there must have been `count`, and all must be gone, in time.
     #[track_caller]
     fn assert_gone(self, count: usize) {
+        let elapsed = self.started.elapsed();
+        assert!(elapsed < SHUTDOWN_LIMIT + SLACK, "it took {elapsed:?}");
         assert!(self.test().context().registry().is_empty(), "a group is still registered");
         assert_eq!(self.late(), [""; 0]);
         let pids = fs::read_to_string(self.program.with_extension("pids")).unwrap();
@@ -151,9 +184,16 @@ fn shorten(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// Demands a time-out after this limit, and not much later.
 #[track_caller]
-fn assert_timeout(error: &Error) {
-    assert!(matches!(error, Error::Timeout { .. }), "{error:?}");
+fn assert_timeout(error: &Error, limit: Duration) {
+    let in_time = |after: Duration| (limit..limit + SLACK).contains(&after);
+    assert!(matches!(error, Error::Timeout { after, .. } if in_time(*after)), "{error:?}");
+}
+
+/// A trial that is over after [`TRIAL_LIMIT`].
+fn short_scene(fault: &str) -> Scene {
+    Scene::with_limit(fault, TRIAL_LIMIT * 10)
 }
 
 // ---- before the monitor is negotiated ----------------------------------------------------------
@@ -177,8 +217,19 @@ fn an_early_exit_without_a_word_is_told() {
 
 fn one_that_never_greets_times_out() {
     let scene = Scene::new("never-greets");
-    assert_eq!(scene.refusal(), "timed out waiting for the monitor's greeting (killed now): QEMU_PROG …");
-    scene.assert_gone(1);
+    let mut vm = scene.test().vm().build();
+    // What there was to ask about the launch before is not told of this one.
+    for _ in 0..2 {
+        let error = vm.launch().unwrap_err();
+        assert_timeout(&error, LAUNCH_LIMIT);
+        let expected = "timed out waiting for the monitor's greeting (killed now): QEMU_PROG …\n\
+                        last seen:\n    fake: thinking";
+        assert_eq!(scene.text(&error), expected);
+        assert_eq!(vm.exit_status(), Some(Status::Signalled(9)));
+        assert_eq!(vm.get_log().unwrap(), "fake: thinking\n");
+        assert!(vm.command().unwrap().contains(fake::PREFIX));
+    }
+    scene.assert_gone(2);
 }
 
 fn one_that_greets_and_dies_is_told() {
@@ -208,16 +259,21 @@ fn a_greeting_of_garbage_is_told() {
 
 fn a_refused_handshake_is_told() {
     let scene = Scene::new("refuses-capabilities");
-    assert_eq!(scene.refusal(), "QMP command qmp_capabilities failed: no (GenericError)");
+    let text = scene.refusal();
+    let expected = "QEMU refused the handshake: QMP command qmp_capabilities failed: no (GenericError) \
+                    (killed now): QEMU_PROG …\nlast messages:\n    <- {\"QMP\"";
+    assert!(text.starts_with(expected), "{text}");
+    assert!(text.ends_with("\n    fake: the disk is on fire"), "{text}");
     scene.assert_gone(1);
 }
 
-fn a_flood_instead_of_the_handshake_times_out() {
+fn a_flood_instead_of_the_handshake_is_refused() {
     let scene = Scene::new("floods-at-once");
     let text = scene.refusal();
     assert!(
         text.starts_with(
-            "timed out waiting for the reply to qmp_capabilities (killed now): QEMU_PROG …\nlast seen:\n"
+            "QEMU sent more events than there is room for, and nobody asked for them (killed now): QEMU_PROG …\n\
+             last messages:\n"
         ),
         "{text}"
     );
@@ -251,6 +307,7 @@ fn death_in_mid_reply_is_a_crash_with_what_it_said() {
         "{text}"
     );
     drop(vm);
+    scene.assert_crashed("signal 6 (SIGABRT)");
     scene.assert_gone(1);
 }
 
@@ -264,6 +321,7 @@ fn a_death_is_told_once() {
     assert_eq!(vm.exit_status().map(Status::returncode), Some(-6));
     assert!(matches!(vm.event_wait("STOP"), Err(Error::Died { .. })));
     drop(vm);
+    scene.assert_crashed("signal 6 (SIGABRT)");
     scene.assert_gone(1);
 }
 
@@ -283,25 +341,75 @@ fn an_answer_of_garbage_is_told() {
     scene.assert_gone(1);
 }
 
-fn a_flood_of_events_meets_the_deadline() {
-    let scene = Scene::with_limit("floods", TRIAL_LIMIT);
+fn a_flood_of_events_is_refused() {
+    let scene = Scene::new("floods");
+    let mut vm = scene.launched();
+    let text = scene.text(&vm.qmp("query-status", ()).unwrap_err());
+    assert!(text.starts_with("QEMU sent more events than there is room for, and nobody asked"), "{text}");
+    vm.kill().unwrap();
+    scene.assert_gone(1);
+}
+
+fn a_flood_on_stderr_is_told_in_part() {
+    let scene = Scene::new("floods-stderr");
     let mut vm = scene.launched();
     let error = vm.qmp("query-status", ()).unwrap_err();
-    assert_timeout(&error);
-    assert!(scene.text(&error).starts_with("timed out waiting for the reply to query-status\n"), "{error}");
-    drop(vm);
+    let text = scene.text(&error);
+    assert!(text.starts_with("QEMU ended unexpectedly: exit status 1\n"), "{text}");
+    assert!(text.ends_with("\n    fake: the disk is on fire"), "{text}");
+    assert!(text.len() < 200_000, "{} bytes are told", text.len());
+    assert!(text.contains(" bytes before)\n"), "it says that there was more");
+    assert_eq!(vm.get_log().unwrap().len(), fake::FLOOD + fake::LAST_WORDS.len() + 1);
+    assert!(vm.shutdown().is_err());
     scene.assert_gone(1);
 }
 
 fn a_command_without_an_answer_meets_the_deadline() {
-    let scene = Scene::with_limit("never-answers", TRIAL_LIMIT);
+    let scene = short_scene("never-answers");
     let mut vm = scene.launched();
     let error = vm.qmp("query-status", ()).unwrap_err();
-    assert_timeout(&error);
+    assert_timeout(&error, TRIAL_LIMIT);
     let text = scene.text(&error);
     assert!(text.starts_with("timed out waiting for the reply to query-status\nlast seen:\n"), "{text}");
     assert!(text.ends_with("    -> {\"execute\":\"query-status\",\"id\":1}"), "{text}");
     drop(vm);
+    scene.assert_gone(1);
+}
+
+fn a_pause_that_is_told_before_the_answer_is_seen() {
+    let scene = Scene::new("pauses-while-it-answers");
+    let mut vm = scene.launched();
+    assert_eq!(vm.pause_wait("job0").unwrap()["status"], "paused");
+    vm.shutdown().unwrap();
+    vm.launch().unwrap();
+    vm.job("job0").wait_paused().unwrap();
+    assert_eq!(vm.job("job0").status().unwrap(), JobStatus::Paused);
+    vm.shutdown().unwrap();
+    scene.assert_gone(2);
+}
+
+fn a_run_state_that_takes_its_time_is_not_hammered_for() {
+    let scene = Scene::new("migrates-slowly");
+    let mut vm = scene.launched();
+    vm.cmd("migrate", ()).unwrap();
+    assert!(vm.wait_migration("postmigrate").unwrap());
+    vm.shutdown().unwrap();
+    let queries: u32 = vm.get_log().unwrap().parse().unwrap();
+    assert!((2..100).contains(&queries), "{queries} queries in 0.2 s");
+    scene.assert_gone(1);
+}
+
+fn a_wait_without_events_shows_what_was_said() {
+    let scene = Scene::new("none");
+    let mut vm = scene.launched();
+    let error = vm.get_qmp_events(Wait::For(Duration::from_millis(200))).unwrap_err();
+    assert_timeout(&error, Duration::from_millis(20));
+    let text = scene.text(&error);
+    assert!(
+        text.starts_with("timed out waiting for any event of QEMU\nlast seen:\n    <- {\"QMP\""),
+        "{text}"
+    );
+    vm.shutdown().unwrap();
     scene.assert_gone(1);
 }
 
@@ -343,7 +451,7 @@ fn one_that_ignores_quit_is_killed() {
     let scene = Scene::new("ignores-quit");
     let mut vm = scene.launched();
     let error = vm.shutdown().unwrap_err();
-    assert_timeout(&error);
+    assert_timeout(&error, SHUTDOWN_LIMIT);
     let text = scene.text(&error);
     assert!(
         text.starts_with(
@@ -362,7 +470,9 @@ fn one_that_ignores_quit_is_killed() {
 fn one_that_never_answers_quit_is_killed() {
     let scene = Scene::new("never-answers-quit");
     let mut vm = scene.launched();
-    let text = scene.text(&vm.shutdown().unwrap_err());
+    let error = vm.shutdown_within(Duration::from_secs(5)).unwrap_err();
+    assert_timeout(&error, Duration::from_millis(500));
+    let text = scene.text(&error);
     assert!(
         text.starts_with("timed out waiting for the reply to quit (killed now): QEMU_PROG …\n"),
         "{text}"
@@ -386,6 +496,8 @@ fn a_crash_at_quit_is_told() {
     let mut vm = scene.launched();
     let text = scene.text(&vm.shutdown().unwrap_err());
     assert!(text.starts_with("QEMU ended unexpectedly: signal 8 (SIGFPE)\ncommand: QEMU_PROG …\n"), "{text}");
+    // A case that passes over that error fails all the same.
+    scene.assert_crashed("signal 8 (SIGFPE)");
     scene.assert_gone(1);
 }
 
@@ -414,7 +526,9 @@ fn one_that_ignores_sigterm_is_killed_with_its_children() {
     let scene = Scene::new("ignores-sigterm");
     let mut vm = scene.launched();
     vm.signal(Signal::SIGTERM).unwrap();
-    let text = scene.text(&vm.wait_exit().unwrap_err());
+    let error = vm.wait_exit_within(Duration::from_secs(5)).unwrap_err();
+    assert_timeout(&error, Duration::from_millis(500));
+    let text = scene.text(&error);
     assert!(
         text.starts_with("timed out waiting for QEMU to end by itself (killed now): QEMU_PROG …\n"),
         "{text}"
@@ -446,6 +560,48 @@ fn one_that_is_killed_is_no_failure() {
     assert_eq!(vm.exit_status(), Some(Status::Signalled(9)));
     vm.shutdown().unwrap();
     scene.assert_gone(2);
+}
+
+fn one_that_had_died_before_it_is_killed_is_a_failure() {
+    let scene = Scene::new("dies-in-mid-reply");
+    let mut vm = scene.launched();
+    assert!(vm.qmp("query-status", ()).is_err());
+    let text = scene.text(&vm.kill().unwrap_err());
+    assert!(text.starts_with("QEMU ended unexpectedly: signal 6 (SIGABRT)\n"), "{text}");
+    scene.assert_crashed("signal 6 (SIGABRT)");
+    // Whose end was no crash, but came unasked for, fails unless the error is looked at.
+    drop(vm);
+    scene.assert_gone(1);
+
+    let scene = Scene::new("exits-unasked");
+    let mut vm = scene.launched();
+    assert!(vm.qmp("query-status", ()).is_err());
+    drop(vm);
+    let late = scene.late();
+    assert_eq!(late.len(), 1);
+    assert!(late[0].starts_with("QEMU ended unexpectedly: exit status 0\n"), "{}", late[0]);
+    scene.assert_gone(1);
+}
+
+fn a_crash_while_it_starts_is_a_failure() {
+    let scene = Scene::new("crashes-at-once");
+    let text = scene.refusal();
+    assert!(text.starts_with("QEMU failed to start: signal 6 (SIGABRT)\n"), "{text}");
+    let late = scene.late();
+    assert_eq!(late.len(), 1);
+    assert!(late[0].starts_with("QEMU failed to start: signal 6 (SIGABRT)\n"), "{}", late[0]);
+    scene.assert_gone(1);
+}
+
+fn after_a_quit_nothing_is_unexpected() {
+    let scene = Scene::new("none");
+    let mut vm = scene.launched();
+    vm.cmd("quit", ()).unwrap();
+    let text = scene.text(&vm.event_wait("STOP").unwrap_err());
+    let expected = "QEMU closed the monitor before an event: it was told to quit, and has\nlast messages:\n";
+    assert!(text.starts_with(expected), "{text}");
+    vm.shutdown().unwrap();
+    scene.assert_gone(1);
 }
 
 fn a_panic_leaves_nothing_behind() {
@@ -547,25 +703,62 @@ fn a_luks_drive_gets_the_default_secret_once() {
 // ---- qtest -------------------------------------------------------------------------------------
 
 fn qtest_commands_are_answered_or_told() {
-    let scene = Scene::with_limit("qtest", TRIAL_LIMIT);
+    let scene = short_scene("qtest");
     let mut vm = scene.launched();
     let line = vm.command().unwrap();
     assert!(line.contains(" -qtest chardev:qtest -qtest-log none -accel qtest -nodefaults"), "{line}");
     assert!(!line.contains("-bios"), "{line}");
     vm.cmd("start", ()).unwrap();
-    assert_eq!(vm.qtest("clock_step 100").unwrap(), "OK 100\n");
+    assert_eq!(vm.clock_step(Some(100)).unwrap(), 100);
     // What came with the last answer belongs to this one.
     let error = vm.clock_step(None).unwrap_err();
     assert_eq!(error.to_string(), "qtest command clock_step was answered: left over\n");
     let error = vm.qtest("nothing").unwrap_err();
-    assert_timeout(&error);
+    assert_timeout(&error, TRIAL_LIMIT);
     assert_eq!(scene.text(&error), "timed out waiting for the answer to qtest command nothing");
     drop(vm);
+    scene.assert_gone(1);
 
-    let mut vm = Scene::new("qtest").launched();
+    let scene = Scene::new("qtest");
+    let mut vm = scene.launched();
     vm.cmd("start", ()).unwrap();
     let error = vm.qtest("bye").unwrap_err();
     assert_eq!(error.to_string(), "QEMU closed the qtest connection instead of answering bye");
+    let error = vm.qtest("bye").unwrap_err().to_string();
+    assert!(
+        error.starts_with("QEMU closed the qtest connection before bye could be sent (Broken pipe"),
+        "{error}"
+    );
+    vm.kill().unwrap();
+    scene.assert_gone(1);
+}
+
+fn a_qtest_that_does_not_listen_times_out() {
+    let scene = short_scene("never-listens-to-qtest");
+    let mut vm = scene.launched();
+    let long = "x".repeat(4 << 20);
+    let error = vm.qtest(&long).unwrap_err();
+    assert_timeout(&error, TRIAL_LIMIT);
+    assert!(error.to_string().contains("waiting for QEMU to take qtest command xxx"), "{error}");
+    let error = vm.qtest("next").unwrap_err().to_string();
+    assert!(
+        error.starts_with("QEMU cannot be sent qtest command next: it took only a part of xxx"),
+        "{error}"
+    );
+    drop(vm);
+    scene.assert_gone(1);
+}
+
+fn a_death_at_a_qtest_command_is_a_death() {
+    let scene = Scene::new("qtest");
+    let mut vm = scene.launched();
+    vm.cmd("start", ()).unwrap();
+    let error = vm.qtest("die").unwrap_err();
+    assert!(matches!(error, Error::Died { status: Status::Exited(5), .. }), "{error:?}");
+    // Also where the command cannot even be sent.
+    let error = vm.qtest("clock_step 100").unwrap_err();
+    assert!(matches!(error, Error::Died { status: Status::Exited(5), .. }), "{error:?}");
+    assert!(vm.shutdown().is_err());
     scene.assert_gone(1);
 }
 
@@ -574,7 +767,23 @@ fn without_qtest_its_commands_skip() {
     let mut vm = scene.launched();
     let error = vm.clock_step(Some(100)).unwrap_err();
     assert!(matches!(error, Error::Skip(_)), "{error:?}");
-    assert_eq!(error.to_string(), "skipped: needs QEMU's qtest accelerator, which this binary lacks");
+    assert_eq!(error.to_string(), "skipped: needs the qtest accelerator, this VM runs with tcg");
     vm.shutdown().unwrap();
     scene.assert_gone(1);
+}
+
+fn a_test_that_needs_qtest_is_skipped_with_the_true_reason() {
+    let reason = |fault: &str, variables: &[(&str, &str)]| {
+        let scene = Scene::with_variables(fault, AMPLE, variables);
+        let mut suite = Suite::new();
+        suite.requires(Requirement::Qtest);
+        let context = scene.test().context();
+        verdict(&[suite.declaration()], context.params(), context.env()).unwrap()
+    };
+    assert_eq!(reason("qtest-or-tcg", &[]), None);
+    assert_eq!(reason("none", &[]).as_deref(), Some("Missing qtest accelerator in QEMU binary"));
+    let told = reason("qtest-or-tcg", &[("IOTESTS_ACCEL", "tcg")]);
+    assert_eq!(told.as_deref(), Some("needs the qtest accelerator, IOTESTS_ACCEL asks for tcg"));
+    // Such a trial runs, and its VM tells that there is no tcg.
+    assert_eq!(reason("qtest", &[("IOTESTS_ACCEL", "tcg")]), None);
 }

@@ -3,12 +3,7 @@
 use super::{Command, Done, Role, Thing};
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
-
-/// Whether what qemu-io printed tells of a request that failed, or of data that is not what `read -P`
-/// demands.
-pub(super) fn tells_of_failure(printed: &str) -> bool {
-    printed.contains(" failed: ") || printed.contains("Pattern verification failed")
-}
+use crate::tools::tells_of_failure;
 
 /// What `!` demands of a command of qemu-io.
 pub(super) const REQUEST_FAILS: &str = "a request that fails, or data that is not the demanded pattern";

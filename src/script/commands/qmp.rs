@@ -5,15 +5,17 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::super::run::Run;
-use super::qemu_io::tells_of_failure;
 use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::log::Msg;
 use crate::qmp::{EventMatch, Wait, error_of};
 use crate::value::ordered_qmp;
+use crate::vm::IoTarget;
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
+
+const HMP_COMMAND: &str = "human-monitor-command";
 
 /// How long an event is waited for.
 pub(super) const EVENT_LIMIT: Duration = Duration::from_secs(60);
@@ -128,7 +130,7 @@ pub(super) fn qmp(run: &mut Run<'_>, instance: &str, command: &str, arguments: V
 }
 
 fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
-    let mut done = qmp(run, instance, "human-monitor-command", json!({ "command-line": command_line }))?;
+    let mut done = qmp(run, instance, HMP_COMMAND, json!({ "command-line": command_line }))?;
     let printed =
         done.reply.as_ref().and_then(|reply| reply["return"].as_str()).unwrap_or_default().to_owned();
     if done.failed.is_none() && (printed.starts_with("Error:") || printed.starts_with("unknown command")) {
@@ -139,21 +141,13 @@ fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
     Ok(done)
 }
 
-/// What a request came to, only QEMU's output tells.
 fn hmp_qemu_io(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let device = if call.has("qdev") { "-d " } else { "" };
-    let printed = |run: &mut Run<'_>| run.vm(call.instance).get_log().unwrap_or_default();
-    let before = printed(run).len();
-    let command = format!("qemu-io {device}{} \"{}\"", call.text(0), call.text(1));
-    let mut done = hmp(run, call.instance, &command)?;
-    let text = printed(run).split_off(before);
-    // A success replies nothing, a refusal says why.
-    let refusal = done.text.take().unwrap_or_default();
-    if done.failed.is_none() && (!refusal.is_empty() || tells_of_failure(&text)) {
-        done.failed = Some(Error::assertion(format!("{command} failed:\n{refusal}{text}")));
-    }
-    done.text = Some(text);
-    Ok(done)
+    let name = call.text(0);
+    let target = if call.has("qdev") { IoTarget::Device(name) } else { IoTarget::Drive(name) };
+    let io = run.vm(call.instance).try_drive_io(target, call.text(1))?;
+    log_command(run, HMP_COMMAND, &json!({ "command-line": io.command }));
+    let failed = io.failure();
+    Ok(Done { failed, text: Some(io.printed), ..log_reply(run, HMP_COMMAND, io.reply) })
 }
 
 /// Logs a command as `qmp_log` does.
