@@ -50,7 +50,8 @@ fn optional_parts(usage: &str) -> Vec<String> {
         .filter(|part| part.starts_with(|c: char| c.is_ascii_lowercase()))
         .map(|part| part.find('=').map_or(part, |end| &part[..=end]).to_owned())
         .collect();
-    let places = usage.split([' ', '[', ']']).filter(|part| part.starts_with(|c: char| c.is_ascii_uppercase()));
+    let places =
+        usage.split([' ', '[', ']']).filter(|part| part.starts_with(|c: char| c.is_ascii_uppercase()));
     parts.push(places.count().to_string());
     parts
 }
@@ -68,7 +69,8 @@ fn script_cases_use_every_option_and_flag_of_every_command() {
             let mut places = 0;
             for word in &step.args {
                 let name = word.split_option().map(|(name, _)| format!("{name}="));
-                let name = name.or_else(|| word.plain().map(str::to_owned)).filter(|name| parts.contains(name));
+                let name =
+                    name.or_else(|| word.plain().map(str::to_owned)).filter(|name| parts.contains(name));
                 match name {
                     Some(name) => _ = unused.remove(&(step.command.name, name)),
                     None => places += 1,
