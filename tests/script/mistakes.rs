@@ -171,6 +171,9 @@ fn commands_and_their_arguments() {
         "1:6: unknown option \"driver\": known are hide, extra; quote the word if it is none",
     );
     only("info driver=qcow2,file.filename=x image-opts hide=", "1:46: hide lacks its value");
+    // A job may be called so.
+    only("vm launch\njob cancel cancel", "2:12: a job that finalizes itself is never cancelled here");
+    assert!(script::parse("vm launch\njob cancel").is_ok());
     only("vm launch\njob j cancel", "2:7: a job that finalizes itself is never cancelled here");
     only("markers $TEST_DIR/x big", "1:21: expected a size, as in 4096, 64k or 1M");
     only("vm launch\nvm clock-step soon", "2:15: expected a number of nanoseconds");
