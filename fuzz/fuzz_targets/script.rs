@@ -1,6 +1,6 @@
 //! The parser of script cases never panics, and what it prints it reads as the same script.
 //!
-//! `cargo +nightly fuzz run script fuzz/corpus/script cases`
+//! `mkdir -p fuzz/corpus/script && cargo +nightly fuzz run script fuzz/corpus/script cases`
 #![no_main]
 
 use std::path::Path;

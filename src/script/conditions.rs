@@ -6,7 +6,7 @@ use std::fmt;
 use super::problem::{Pos, Problem};
 use crate::env::{ToolKind, Version};
 use crate::error::Result;
-use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, similar_word, verdict};
+use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, verdict};
 use crate::test::Test;
 
 /// A name that a requirement goes by in scripts.
@@ -179,7 +179,8 @@ impl Condition {
                 Err(Problem::unknown(at, &format!("value of {name}"), value, &param.values, &expected))
             };
         }
-        let names = points().map(|(name, _)| name).chain(params.iter().map(|param| param.name.as_str()));
+        let points = points().map(|(name, _)| name.to_owned());
+        let names = points.chain(params.iter().map(|param| format!("{}=VALUE", param.name)));
         match requirement(text, at, "condition", names) {
             Ok(requirement) => Ok(Self::Requirement(text.to_owned(), requirement)),
             Err(problem) => Err(problem),
@@ -207,12 +208,12 @@ impl Condition {
     }
 }
 
-/// The requirement that `text` names; `more` are words that could have been meant besides.
-pub(super) fn requirement<'a>(
+/// The requirement that `text` names; `more` is what else could have been written.
+pub(super) fn requirement(
     text: &str,
     at: Pos,
     what: &str,
-    more: impl IntoIterator<Item = &'a str>,
+    more: impl IntoIterator<Item = String>,
 ) -> Result<Requirement, Problem> {
     let width = text.chars().count();
     for word in REQUIREMENTS {
@@ -225,13 +226,10 @@ pub(super) fn requirement<'a>(
                 return Err(Problem::new(at, width, message));
             }
             Make::Named(make) => {
-                // QEMU may have more than are known here, but none that are called almost the same.
-                if word.value == "FORMAT"
-                    && !DRIVERS.contains(&value)
-                    && similar_word(value, DRIVERS).is_some()
-                {
+                if word.value == "FORMAT" && !DRIVERS.contains(&value) {
                     let at = Pos { column: at.column + word.name.len(), ..at };
-                    return Err(Problem::unknown(at, "format", value, DRIVERS, ""));
+                    let expected = format!("known are {}", DRIVERS.join(", "));
+                    return Err(Problem::unknown(at, "format", value, DRIVERS, &expected));
                 }
                 return Ok(make(value.to_owned()));
             }
@@ -240,9 +238,21 @@ pub(super) fn requirement<'a>(
             }
         }
     }
-    let stem = text.find(['=', '<', '>']).map_or(text, |end| &text[..end]);
-    let stems = REQUIREMENTS.iter().map(|word| word.name.trim_end_matches(['=', '<', '>']));
-    let known: Vec<&str> = more.into_iter().chain(stems).collect();
-    let expected = format!("known are {}", known.join(", "));
+    let forms =
+        more.into_iter().chain(REQUIREMENTS.iter().map(|word| format!("{}{}", word.name, word.value)));
+    let forms: Vec<String> = forms.collect();
+    let stem = stem_of(text);
+    let meant: Vec<&str> = forms.iter().map(String::as_str).filter(|form| stem_of(form) == stem).collect();
+    if !meant.is_empty() {
+        let message = format!("unknown {what} {text:?}: {stem} is written {}", meant.join(" or "));
+        return Err(Problem::new(at, width, message));
+    }
+    let known: Vec<&str> = forms.iter().map(|form| stem_of(form)).collect();
+    let expected = format!("known are {}", forms.join(", "));
     Err(Problem::unknown(at, what, stem, &known, &expected))
+}
+
+/// What a condition is about.
+fn stem_of(text: &str) -> &str {
+    text.find(['=', '<', '>']).map_or(text, |end| &text[..end])
 }

@@ -215,8 +215,12 @@ fn known(entry: &Entry, what: &str, words: &[&str], problems: &mut Problems) -> 
 
 /// Beginnings of names of operating systems, with or without their version.
 fn platforms(entry: &Entry, problems: &mut Problems) -> Vec<String> {
-    let is_one =
-        |text: &str| PLATFORMS.iter().any(|known| known.starts_with(text) || text.starts_with(known));
+    let is_version = |rest: &str| rest.bytes().all(|byte| byte.is_ascii_digit());
+    let is_one = |text: &str| {
+        let fits =
+            |known: &&str| known.starts_with(text) || text.strip_prefix(*known).is_some_and(is_version);
+        PLATFORMS.iter().any(fits)
+    };
     for (text, at) in entry.values.iter().filter(|(text, _)| !is_one(text)) {
         let expected = format!("known are {}", PLATFORMS.join(", "));
         problems.push(Problem::unknown(*at, "operating system", text, PLATFORMS, &expected));

@@ -216,6 +216,19 @@ impl<'a> Cursor<'a> {
         Ok(Some(name))
     }
 
+    /// Leaves JSON behind that has no end: its first line, and those that no command can begin.
+    fn skip_unclosed_json(&mut self) {
+        let begins_no_command = |c: char| c.is_ascii_digit() || "\"{}]-,".contains(c);
+        loop {
+            self.take(self.line().len());
+            let next = self.rest.strip_prefix('\n').unwrap_or_default().trim_start_matches([' ', '\t']);
+            if !next.starts_with(begins_no_command) {
+                return;
+            }
+            self.skip_line();
+        }
+    }
+
     /// A JSON object or list, up to the bracket that closes it, on this line or a later one.
     fn json(&mut self) -> Result<Value, Problem> {
         let open = self.at;
@@ -223,6 +236,7 @@ impl<'a> Cursor<'a> {
         let (mut depth, mut in_string, mut escaped, mut length) = (0usize, false, false, None);
         for (index, byte) in rest.bytes().enumerate() {
             match byte {
+                b'\n' if in_string => break,
                 _ if escaped => escaped = false,
                 b'\\' if in_string => escaped = true,
                 b'"' => in_string = !in_string,
@@ -237,11 +251,13 @@ impl<'a> Cursor<'a> {
             }
         }
         let Some(length) = length else {
-            let problem = Problem::new(open, 1, "this bracket begins JSON, and is never closed");
-            self.rest = "";
-            return Err(problem);
+            let what =
+                if in_string { "holds a quote that is not closed on its line" } else { "is never closed" };
+            self.skip_unclosed_json();
+            return Err(Problem::new(open, 1, format!("this bracket begins JSON, and {what}")));
         };
-        let value = serde_json::from_str(self.take(length)).map_err(|error| json_problem(open, &error))?;
+        let text = self.take(length);
+        let value = serde_json::from_str(text).map_err(|error| json_problem(open, text, &error))?;
         let mut wrong = None;
         in_strings(&value, &mut |text| wrong = wrong.take().or(template(text).err()));
         match wrong {
@@ -251,8 +267,11 @@ impl<'a> Cursor<'a> {
     }
 }
 
-fn json_problem(open: Pos, error: &serde_json::Error) -> Problem {
-    let column = error.column().max(1);
+fn json_problem(open: Pos, text: &str, error: &serde_json::Error) -> Problem {
+    // It counts bytes.
+    let line = text.split('\n').nth(error.line().saturating_sub(1)).unwrap_or_default();
+    let begins_char = |byte: &u8| byte & 0xc0 != 0x80;
+    let column = line.bytes().take(error.column()).filter(begins_char).count().max(1);
     let at = match error.line() {
         0 | 1 => Pos { line: open.line, column: open.column + column - 1 },
         line => Pos { line: open.line + line - 1, column },

@@ -14,6 +14,7 @@ mod header;
 mod lexer;
 mod manual;
 mod parse;
+mod paths;
 mod print;
 mod problem;
 mod run;

@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use super::commands::{self, Found};
 use super::conditions::Condition;
-use super::header::{Header, Key};
+use super::header::{Header, KEYS, Key};
 use super::lexer::Cursor;
+use super::paths;
 use super::problem::{Pos, Problem, sort};
 use super::scope;
 use super::syntax::{Capture, Entry, Guard, Line, Script, Step};
@@ -26,15 +27,18 @@ pub fn parse(text: &str) -> Result<Script, Vec<Problem>> {
         script: Script { lines: Vec::new(), header: Header::default() },
         problems: Vec::new(),
         in_header: true,
-        captured: Vec::new(),
+        meant: Vec::new(),
         loose: Vec::new(),
     };
     while parser.cursor.peek().is_some() {
         parser.line();
     }
-    let Parser { script, mut problems, captured, loose, .. } = parser;
+    let Parser { script, mut problems, meant, loose, .. } = parser;
     let sound = problems.is_empty();
-    problems.extend(scope::check(&script, &captured, &loose, sound));
+    problems.extend(scope::check(&script, &meant, &loose, sound));
+    if problems.is_empty() && script.steps().next().is_none() {
+        problems.push(Problem::new(Pos { line: 1, column: 1 }, 1, "no commands: expected one at least"));
+    }
     if problems.is_empty() {
         return Ok(script);
     }
@@ -47,8 +51,8 @@ struct Parser<'a> {
     script: Script,
     problems: Vec<Problem>,
     in_header: bool,
-    /// Names that `let` lines capture, also lines with a mistake.
-    captured: Vec<String>,
+    /// Names that lines with a mistake may have declared or captured.
+    meant: Vec<String>,
     /// Words of lines with a mistake, whose variables are looked at all the same.
     loose: Vec<Word>,
 }
@@ -66,9 +70,8 @@ impl Parser<'_> {
             self.in_header = false;
             heading(rest.trim_end(), at)
         } else if let Some(key) = header_key(rest) {
-            self.entry(key, &rest[key.len() + 1..], at)
+            self.entry(key, &rest[key.len() + 1..], at).inspect_err(|_| self.mean(rest))
         } else {
-            self.in_header = false;
             return self.step(at);
         };
         self.cursor.skip_line();
@@ -88,15 +91,48 @@ impl Parser<'_> {
         if self.script.lines.iter().any(given) {
             return wrong("this key is given twice: expected one line with everything");
         }
+        if rest.ends_with('\\') {
+            return wrong("a line of the header cannot be continued: expected all of it on one line");
+        }
         let entry = Entry { key, at, values: values(rest, at, name.len() + 1) };
+        if let Some((text, at)) = entry.values.iter().find(|(text, _)| text.contains(char::is_control)) {
+            return Err(Problem::new(
+                *at,
+                text.chars().count(),
+                "expected no control characters in this word",
+            ));
+        }
         self.script.header.read(&entry, &mut self.problems);
         Ok(Line::Header(entry))
+    }
+
+    /// Notes what a line that is meant for the header would have declared, so that this is not told of as
+    /// unknown where it is used.
+    fn mean(&mut self, line: &str) {
+        let words = line.split([' ', '\t', ':']).map(|word| word.split('=').next().unwrap_or_default());
+        self.meant.extend(words.filter(|word| is_name(word)).map(str::to_owned));
+    }
+
+    /// Whether a line that is no line of the header may be meant for one.
+    fn misplaced(&self, line: &str, guarded: bool, at: Pos) -> Option<Problem> {
+        let first = line.split([' ', '\t', ':']).next().unwrap_or_default();
+        let key = KEYS.iter().find(|key| key.name == first)?;
+        let message = if guarded {
+            "a line of the header cannot be guarded: expected it without the guard".to_owned()
+        } else {
+            format!(
+                "expected a colon and a blank after this key of the header, as in `{}: {}`",
+                key.name, key.values
+            )
+        };
+        Some(Problem::new(at, first.len(), format!("{first}: {message}")))
     }
 
     /// A command; reads to the end of its line, or of the last line of JSON. Its mistakes are noted:
     /// a bad guard does not hide a bad command.
     fn step(&mut self, at: Pos) {
         let mut guards = Vec::new();
+        let start = self.cursor.at();
         while self.cursor.peek() == Some('[') {
             match self.guard() {
                 Ok(guard) => guards.extend(guard),
@@ -108,18 +144,31 @@ impl Parser<'_> {
             }
             self.cursor.skip_blanks();
         }
+        let (line, here) = (self.cursor.line(), self.cursor.at());
+        let misplaced =
+            self.misplaced(line, here.column > start.column, here).or_else(|| late_guard(line, here));
+        if let Some(problem) = misplaced {
+            self.mean(line);
+            self.cursor.skip_line();
+            self.problems.push(problem);
+            return;
+        }
         let (words, mistake) = self.cursor.words();
-        let command = match mistake {
-            Some(mistake) => {
-                let mut names = words.iter().skip_while(|word| word.plain() != Some("let")).skip(1);
-                self.captured.extend(names.next().and_then(Word::plain).map(str::to_owned));
-                Err(mistake)
-            }
-            None => self.command(at, &words),
+        let last = match self.cursor.at() {
+            Pos { line, column: 1 } if line > at.line => Pos { line: line - 1, column: 1 },
+            end => end,
         };
-        match command {
-            Ok(step) => self.script.lines.push(Line::Step(Step { guards, ..step })),
+        match mistake.map_or_else(|| self.command(at, &words), Err) {
+            Ok(step) => {
+                self.in_header = false;
+                self.script.lines.push(Line::Step(Step { guards, last, ..step }));
+            }
             Err(problem) => {
+                let mut captured = words.iter().skip_while(|word| word.plain() != Some("let")).skip(1);
+                self.meant.extend(captured.next().and_then(Word::plain).map(str::to_owned));
+                if self.in_header {
+                    self.mean(line);
+                }
                 self.problems.push(problem);
                 self.loose.extend(words);
             }
@@ -156,8 +205,17 @@ impl Parser<'_> {
             return Err(Problem::new(at, 1, "expected a command"));
         };
         let Found { command, instance, args } = commands::find(first, rest)?;
-        let step =
-            Step { at, guards: Vec::new(), quiet, negated, capture, command, instance, args: args.to_vec() };
+        let step = Step {
+            at,
+            last: at,
+            guards: Vec::new(),
+            quiet,
+            negated,
+            capture,
+            command,
+            instance,
+            args: args.to_vec(),
+        };
         check(&step, first.at)?;
         Ok(step)
     }
@@ -185,6 +243,7 @@ impl Parser<'_> {
             return Err(Problem::new(open, width, "expected one condition, without blanks, in each guard"));
         }
         match Condition::parse(text, at, &self.script.header.params) {
+            Err(_) if self.meant.iter().any(|name| text.split('=').next() == Some(name)) => Ok(None),
             Ok(condition) => Ok(Some(Guard { negated, condition })),
             Err(problem) => {
                 self.problems.push(problem);
@@ -194,7 +253,7 @@ impl Parser<'_> {
     }
 
     /// `let NAME =`, and the path at the end of the line.
-    fn capture<'w>(&mut self, words: &'w [Word]) -> Result<(Capture, &'w [Word]), Problem> {
+    fn capture<'w>(&self, words: &'w [Word]) -> Result<(Capture, &'w [Word]), Problem> {
         let expected = "expected `let NAME = COMMAND ... [: PATH]`";
         let [first, name, equals, rest @ ..] = words else {
             return Err(Problem::new(words[0].at, 3, expected));
@@ -205,14 +264,16 @@ impl Parser<'_> {
         if equals.plain() != Some("=") {
             return Err(Problem::new(first.at, 3, expected));
         }
-        self.captured.push(text.to_owned());
         let expected = "expected a path, as in return[0]/inserted/file";
         let (rest, path) = match rest {
             [.., colon] if colon.plain() == Some(":") => {
                 return Err(Problem::new(colon.at, 1, format!("{expected}, after this colon")));
             }
             [rest @ .., colon, path] if colon.plain() == Some(":") => match path.plain() {
-                Some(path) => (rest, Some(path.to_owned())),
+                Some(text) => {
+                    paths::check(path)?;
+                    (rest, Some(text.to_owned()))
+                }
                 None => {
                     return Err(Problem::new(path.at, path.to_string().chars().count(), expected));
                 }
@@ -260,6 +321,18 @@ fn header_key(line: &str) -> Option<&str> {
         && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_')
         && (rest.is_empty() || rest.starts_with([' ', '\t']));
     is_key.then_some(key)
+}
+
+/// A guard that stands after `quiet` or `!`, where it would be read as JSON.
+fn late_guard(line: &str, at: Pos) -> Option<Problem> {
+    let mut rest = line;
+    while let Some(after) = rest.strip_prefix("quiet ").or_else(|| rest.strip_prefix("! ")) {
+        rest = after.trim_start();
+    }
+    let column = at.column + line.len() - rest.len();
+    let message = "guards come first: expected this before `quiet` and `!`";
+    (rest.len() < line.len() && rest.starts_with('['))
+        .then(|| Problem::new(Pos { column, ..at }, rest.find(']').map_or(1, |end| end + 1), message))
 }
 
 /// The words after the colon.

@@ -25,7 +25,7 @@ pub(super) fn run(source: &Source, test: &Test) -> Result<()> {
     for line in &script.lines {
         match line {
             Line::Heading { text, .. } => test.log(format!("== {text} ==")),
-            Line::Step(step) => run.step(step).map_err(|error| source.blame(step.at, error))?,
+            Line::Step(step) => run.step(step).map_err(|error| source.blame(step, error))?,
             Line::Blank | Line::Comment(_) | Line::Header(_) => {}
         }
     }
@@ -38,6 +38,8 @@ pub(super) struct Run<'t> {
     pub(super) test: &'t Test,
     pub(super) vars: Vars,
     pub(super) reply: Option<Value>,
+    /// Whether the line that replied was guarded.
+    reply_is_guarded: bool,
     filters: Vec<Filter>,
     pub(super) sessions: Things<QemuIoInteractive>,
     vms: BTreeMap<String, Vm>,
@@ -51,6 +53,7 @@ impl<'t> Run<'t> {
             test,
             vars: Vars::new(test, header)?,
             reply: None,
+            reply_is_guarded: false,
             filters: header.filters.iter().map(|word| word.filter(test)).collect(),
             sessions: Things::new(Thing::Session),
             vms: BTreeMap::new(),
@@ -62,6 +65,7 @@ impl<'t> Run<'t> {
     fn step(&mut self, step: &Step) -> Result<()> {
         for guard in &step.guards {
             if guard.condition.holds(self.test)? == guard.negated {
+                self.pass_over(step);
                 return Ok(());
             }
         }
@@ -85,10 +89,19 @@ impl<'t> Run<'t> {
             let value = captured(capture, text.as_deref(), reply.as_ref())?;
             self.vars.capture(&capture.name, value);
         }
-        if let Some(reply) = reply {
-            self.reply = Some(enterable(reply));
+        if step.command.yields {
+            self.reply = reply.map(enterable);
+            self.reply_is_guarded = !step.guards.is_empty();
         }
         Ok(())
+    }
+
+    /// A reply that did not come leaves no older one in its place, unless that is of another line with a
+    /// guard: the two may be meant for different formats.
+    fn pass_over(&mut self, step: &Step) {
+        if step.command.yields && !self.reply_is_guarded {
+            self.reply = None;
+        }
     }
 
     /// What everything of a command goes through on its way to the log: `own` are those of the

@@ -11,20 +11,20 @@ use super::syntax::{Line, Script, Step};
 use super::vars::VARIABLES;
 use super::words::Word;
 
-/// Everything wrong with the names of a script. Lines with a mistake are no part of it: `captured` are
-/// the names that they too would have captured, and `loose` their words. What depends on the order
+/// Everything wrong with the names of a script. Lines with a mistake are no part of it: `meant` are
+/// the names that they too would have declared, and `loose` their words. What depends on the order
 /// of lines is told only of a script that is otherwise `sound`.
-pub(super) fn check(script: &Script, captured: &[String], loose: &[Word], sound: bool) -> Vec<Problem> {
-    let mut scope = Scope { known: BTreeMap::new(), used: BTreeSet::new(), problems: Vec::new() };
+pub(super) fn check(script: &Script, meant: &[String], loose: &[Word], sound: bool) -> Vec<Problem> {
+    let mut scope = Scope { meant, known: BTreeMap::new(), used: BTreeSet::new(), problems: Vec::new() };
     scope.declare(script);
-    let later: BTreeMap<&str, usize> = script
-        .steps()
-        .filter_map(|step| step.capture.as_ref().map(|capture| (capture.name.as_str(), capture.at.line)))
-        .collect();
+    let mut later: BTreeMap<&str, usize> = BTreeMap::new();
+    for capture in script.steps().filter_map(|step| step.capture.as_ref()) {
+        later.entry(&capture.name).or_insert(capture.at.line);
+    }
     let mut started: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut replied = false;
     for step in script.steps() {
-        scope.look_up(&step.args, &later, captured);
+        scope.look_up(&step.args, &later);
         for guard in &step.guards {
             if let Condition::Param { name, .. } = &guard.condition {
                 scope.used.insert(name.into());
@@ -40,10 +40,11 @@ pub(super) fn check(script: &Script, captured: &[String], loose: &[Word], sound:
         }
         replied |= step.command.yields;
         if let Some(capture) = &step.capture {
-            scope.add(&capture.name, Origin::Captured(capture.at.line), capture.at);
+            let origin = Origin::Captured { line: capture.at.line, guarded: !step.guards.is_empty() };
+            scope.add(&capture.name, origin, capture.at);
         }
     }
-    scope.look_up(loose, &BTreeMap::new(), captured);
+    scope.look_up(loose, &BTreeMap::new());
     if sound {
         for param in script.header.params.iter().filter(|param| !scope.used.contains(param.name.as_str())) {
             let name = &param.name;
@@ -60,7 +61,7 @@ enum Origin {
     File,
     Socket,
     Param,
-    Captured(usize),
+    Captured { line: usize, guarded: bool },
 }
 
 impl fmt::Display for Origin {
@@ -70,7 +71,7 @@ impl fmt::Display for Origin {
             Self::File => f.write_str("a file"),
             Self::Socket => f.write_str("a socket"),
             Self::Param => f.write_str("a parameter"),
-            Self::Captured(line) => write!(f, "captured in line {line}"),
+            Self::Captured { line, .. } => write!(f, "captured in line {line}"),
         }
     }
 }
@@ -82,6 +83,8 @@ fn is_everywhere(name: &str) -> bool {
 
 /// Borrows all names: it is made anew for every file, when all of them are listed.
 struct Scope<'s> {
+    /// What lines with a mistake would have declared.
+    meant: &'s [String],
     /// What the script itself declares.
     known: BTreeMap<&'s str, Origin>,
     used: BTreeSet<Cow<'s, str>>,
@@ -90,12 +93,26 @@ struct Scope<'s> {
 
 impl<'s> Scope<'s> {
     fn add(&mut self, name: &'s str, origin: Origin, at: Pos) {
-        let before =
-            if is_everywhere(name) { Some(Origin::Everywhere) } else { self.known.insert(name, origin) };
-        if let Some(before) = before {
-            let message = format!("{name} is {before} already: expected another name");
-            self.problems.push(Problem::new(at, name.len(), message));
+        let before = if is_everywhere(name) { Some(&Origin::Everywhere) } else { self.known.get(name) };
+        match (before, &origin) {
+            (None, _) => _ = self.known.insert(name, origin),
+            // Guards choose between several lines that capture the same.
+            (Some(Origin::Captured { guarded: true, .. }), Origin::Captured { guarded: true, .. }) => {}
+            (Some(before), origin) => {
+                let captured = |origin: &Origin| matches!(origin, Origin::Captured { .. });
+                let expected = if captured(before) && captured(origin) {
+                    "expected another name, or a guard before each of these lines"
+                } else {
+                    "expected another name"
+                };
+                let message = format!("{name} is {before} already: {expected}");
+                self.problems.push(Problem::new(at, name.len(), message));
+            }
         }
+    }
+
+    fn is_meant(&self, name: &str) -> bool {
+        self.meant.iter().any(|one| one == name)
     }
 
     fn declare(&mut self, script: &'s Script) {
@@ -124,7 +141,7 @@ impl<'s> Scope<'s> {
 
     /// Demands that the variables of these words are known by now. `later` are those that a line to
     /// come captures.
-    fn look_up(&mut self, words: &'s [Word], later: &BTreeMap<&str, usize>, captured: &[String]) {
+    fn look_up(&mut self, words: &'s [Word], later: &BTreeMap<&str, usize>) {
         for (name, at) in words.iter().flat_map(Word::variables) {
             if is_everywhere(&name) || self.known.contains_key(&*name) {
                 self.used.insert(name);
@@ -134,7 +151,7 @@ impl<'s> Scope<'s> {
                 let message =
                     format!("${name} is captured only in line {line}: expected that line before this one");
                 self.problems.push(Problem::new(at, name.len() + 1, message));
-            } else if !captured.iter().any(|one| *one == name) {
+            } else if !self.is_meant(&name) {
                 let everywhere = VARIABLES.iter().map(|variable| variable.name);
                 let mut known: Vec<_> =
                     everywhere.chain(self.known.keys().copied()).map(|name| format!("${name}")).collect();
@@ -158,7 +175,7 @@ impl<'s> Scope<'s> {
         let vms = &script.header.vms;
         let mut known_vm = |name: &str, at: Pos| {
             let known = name.is_empty() || vms.iter().any(|vm| vm == name);
-            if !known {
+            if !known && !self.is_meant(name) {
                 let expected = format!("declare it, as in `vms: {name}`");
                 self.problems.push(Problem::unknown(at, "VM", name, vms, &expected));
             }

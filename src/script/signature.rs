@@ -1,10 +1,16 @@
 //! The arguments that a command takes, read from the text that the manual shows: `FILE` is needed,
 //! `[FILE]` is not, `ARG...` is one or more, `[name=VALUE]` and `[flag]` go by their names, and
 //! `ARGUMENTS` are those of QMP.
+//!
+//! Where arguments go by their names, a misspelt one must not pass for a file. So all that looks like
+//! `name=` and is not quoted has to be one of them, but for a file that is said to be a list of options.
 
 use super::arguments::Arguments;
 use super::problem::{Pos, Problem};
 use super::words::Word;
+
+/// The flag that makes a list of options of a file.
+const IMAGE_OPTS: &str = "image-opts";
 
 /// What a command takes.
 #[derive(Debug, Default)]
@@ -85,8 +91,10 @@ pub(super) fn split<'a>(
 ) -> Result<Split<'a>, Problem> {
     let signature = Signature::parse(usage);
     let mut split = Split::default();
+    let lists_options =
+        signature.flags.contains(&IMAGE_OPTS) && words.iter().any(|word| word.plain() == Some(IMAGE_OPTS));
     for word in words {
-        place(&signature, &mut split, word)?;
+        place(&signature, lists_options, &mut split, word)?;
     }
     let count = split.positional.len();
     let arguments_missing = signature.arguments == Some(Need::Required) && split.arguments.is_empty();
@@ -104,7 +112,12 @@ pub(super) fn split<'a>(
     Ok(split)
 }
 
-fn place<'a>(signature: &Signature, split: &mut Split<'a>, word: &'a Word) -> Result<(), Problem> {
+fn place<'a>(
+    signature: &Signature,
+    lists_options: bool,
+    split: &mut Split<'a>,
+    word: &'a Word,
+) -> Result<(), Problem> {
     if let Some((name, value)) = word.split_option() {
         if let Some((known, allowed)) = signature.named.iter().find(|(known, _)| *known == name) {
             if split.named.iter().any(|(before, _)| before == known) {
@@ -121,9 +134,11 @@ fn place<'a>(signature: &Signature, split: &mut Split<'a>, word: &'a Word) -> Re
             split.named.push((known, value));
             return Ok(());
         }
-        if !signature.named.is_empty() {
+        let looks_named = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        if looks_named && !lists_options && !signature.named.is_empty() {
             let names = signature.named.iter().map(|(known, _)| *known);
-            let expected = format!("known are {}", names.clone().collect::<Vec<_>>().join(", "));
+            let known = names.clone().collect::<Vec<_>>().join(", ");
+            let expected = format!("known are {known}; quote the word if it is none");
             return Err(Problem::unknown(word.at, "option", name, names, &expected));
         }
     }

@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::parse::parse;
-use super::problem::{Pos, Problem};
-use super::syntax::Script;
+use super::problem::Problem;
+use super::syntax::{Script, Step};
 use crate::error::{Error, Result};
 
 /// The text of a script, and where it is.
@@ -34,23 +34,23 @@ impl Source {
         problems.into_iter().map(|problem| problem.into_error(&self.path, &self.text)).collect()
     }
 
-    /// The error of the line at `at`, with the script up to there. A skip stays one.
-    pub(super) fn blame(&self, at: Pos, error: Error) -> Error {
+    /// The error of a command, with the script up to there. A skip stays one.
+    pub(super) fn blame(&self, step: &Step, error: Error) -> Error {
         if matches!(error, Error::Skip(_)) {
             return error;
         }
         Error::Script {
             path: self.path.clone(),
-            line: at.line,
-            column: at.column,
-            script: self.excerpt(at.line),
+            line: step.at.line,
+            column: step.at.column,
+            script: self.excerpt(step.at.line, step.last.line),
             error: Box::new(error),
         }
     }
 
-    /// The lines of the part under the last heading, up to line `end`; of the parts before it, the
-    /// headings.
-    fn excerpt(&self, end: usize) -> String {
+    /// The lines of the part under the last heading, up to line `end`, those from `start` on with a mark;
+    /// of the parts before it, the headings.
+    fn excerpt(&self, start: usize, end: usize) -> String {
         let lines: Vec<&str> = self.text.lines().take(end).collect();
         let is_heading = |line: &str| line.trim_start().starts_with("==");
         let part = lines.iter().rposition(|line| is_heading(line)).unwrap_or(0);
@@ -58,7 +58,7 @@ impl Source {
         for (index, line) in
             lines.iter().enumerate().filter(|(index, line)| *index >= part || is_heading(line))
         {
-            let mark = if index + 1 == end { '>' } else { ' ' };
+            let mark = if index + 1 >= start { '>' } else { ' ' };
             let _ = writeln!(out, "{mark}{:4} | {line}", index + 1);
         }
         out

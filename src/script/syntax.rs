@@ -81,6 +81,8 @@ pub struct Entry {
 pub struct Step {
     /// Where it begins.
     pub at: Pos,
+    /// Where it ends: more lines below, if they are continued or hold JSON.
+    pub last: Pos,
     /// All of these must hold, or it does not run.
     pub guards: Vec<Guard>,
     /// Whether what it logs is dropped.

@@ -127,27 +127,36 @@ impl Vars {
         Ok(parsed.unwrap_or(Value::String(text)))
     }
 
-    /// JSON with the variables in its strings filled in.
+    /// JSON with the variables in its strings filled in. A string that is one variable becomes the value
+    /// that this captured, as a word does.
     fn fill(&self, value: &Value) -> Result<Value> {
         Ok(match value {
             Value::String(text) => {
-                let mut out = String::new();
-                for part in template(text).map_err(Error::assertion)? {
-                    match part {
-                        Part::Text(text) => out.push_str(&text),
-                        Part::Var(name) => out.push_str(&self.text_of(&name)?),
-                    }
+                let parts = template(text).map_err(Error::assertion)?;
+                if let [Part::Var(name)] = parts.as_slice()
+                    && let Held::Captured(value) = self.get(name)?
+                {
+                    return Ok(value.clone());
                 }
-                Value::String(out)
+                Value::String(self.join(&parts)?)
             }
             Value::Array(list) => {
                 Value::Array(list.iter().map(|item| self.fill(item)).collect::<Result<_>>()?)
             }
             Value::Object(map) => {
-                let filled = map.iter().map(|(key, item)| Ok((key.clone(), self.fill(item)?)));
+                let key = |text: &str| self.join(&template(text).map_err(Error::assertion)?);
+                let filled = map.iter().map(|(name, item)| Ok((key(name)?, self.fill(item)?)));
                 Value::Object(filled.collect::<Result<_>>()?)
             }
             other => other.clone(),
         })
+    }
+
+    fn join(&self, parts: &[Part]) -> Result<String> {
+        let text = |part: &Part| match part {
+            Part::Text(text) => Ok(text.clone()),
+            Part::Var(name) => self.text_of(name),
+        };
+        parts.iter().map(text).collect()
     }
 }

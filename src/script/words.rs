@@ -99,7 +99,7 @@ pub(super) enum Part {
     Var(String),
 }
 
-/// The parts of a JSON string; the error is what is wrong with it.
+/// The parts of a JSON string, none of them empty; the error is what is wrong with it.
 pub(super) fn template(text: &str) -> Result<Vec<Part>, String> {
     let mut parts = Vec::new();
     let mut plain = String::new();
@@ -108,13 +108,17 @@ pub(super) fn template(text: &str) -> Result<Vec<Part>, String> {
         if c != '$' {
             plain.push(c);
         } else if let Some(name) = cursor.variable()? {
-            parts.push(Part::Text(std::mem::take(&mut plain)));
+            if !plain.is_empty() {
+                parts.push(Part::Text(std::mem::take(&mut plain)));
+            }
             parts.push(Part::Var(name));
         } else {
             plain.push('$');
         }
     }
-    parts.push(Part::Text(plain));
+    if !plain.is_empty() {
+        parts.push(Part::Text(plain));
+    }
     Ok(parts)
 }
 
@@ -123,12 +127,15 @@ fn template_names(text: &str) -> Vec<String> {
     parts.into_iter().filter_map(|part| if let Part::Var(name) = part { Some(name) } else { None }).collect()
 }
 
-/// Looks at every string of a JSON value.
+/// Looks at every string of a JSON value, keys as well.
 pub(super) fn in_strings(value: &Value, look: &mut dyn FnMut(&str)) {
     match value {
         Value::String(text) => look(text),
         Value::Array(list) => list.iter().for_each(|item| in_strings(item, look)),
-        Value::Object(map) => map.values().for_each(|item| in_strings(item, look)),
+        Value::Object(map) => map.iter().for_each(|(key, item)| {
+            look(key);
+            in_strings(item, look);
+        }),
         _ => {}
     }
 }

@@ -42,6 +42,46 @@ fn the_manual_case_shows_every_line_of_the_header_and_every_command() {
     assert_eq!(commands, COMMANDS.iter().map(|command| command.name).collect());
 }
 
+/// What a usage text shows besides what is always there: `name=` and `flag` for what goes by its name,
+/// and a number for the last of what goes by its place.
+fn optional_parts(usage: &str) -> Vec<String> {
+    let brackets = usage.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let mut parts: Vec<_> = brackets
+        .filter(|part| part.starts_with(|c: char| c.is_ascii_lowercase()))
+        .map(|part| part.find('=').map_or(part, |end| &part[..=end]).to_owned())
+        .collect();
+    let places =
+        usage.split([' ', '[', ']']).filter(|part| part.starts_with(|c: char| c.is_ascii_uppercase()));
+    parts.push(places.count().to_string());
+    parts
+}
+
+#[test]
+fn script_cases_use_every_option_and_flag_of_every_command() {
+    let mut unused: BTreeSet<(&str, String)> = COMMANDS
+        .iter()
+        .flat_map(|command| optional_parts(command.usage).into_iter().map(|part| (command.name, part)))
+        .filter(|(_, part)| part != "0")
+        .collect();
+    for case in script::discover(&project("cases")).unwrap() {
+        for step in read(&format!("cases/{}", case.file)).steps() {
+            let parts = optional_parts(step.command.usage);
+            let mut places = 0;
+            for word in &step.args {
+                let name = word.split_option().map(|(name, _)| format!("{name}="));
+                let name =
+                    name.or_else(|| word.plain().map(str::to_owned)).filter(|name| parts.contains(name));
+                match name {
+                    Some(name) => _ = unused.remove(&(step.command.name, name)),
+                    None => places += 1,
+                }
+                unused.remove(&(step.command.name, places.to_string()));
+            }
+        }
+    }
+    assert!(unused.is_empty(), "{unused:?}");
+}
+
 #[test]
 fn the_example_of_the_manual_is_sound() {
     let text = fs::read_to_string(project("docs/script-language.md")).unwrap();

@@ -71,6 +71,12 @@ fn words() {
     only("log # no comment", "1:5: a comment has a line of its own; quote the word if it is none");
     only("log a\u{1}b", "1:6: the control character U+0001 means nothing here");
     only("log {\"a\": 1", "1:5: this bracket begins JSON, and is never closed");
+    only(
+        "log {\"a: 1}\nlog {\"b\": 2}",
+        "1:5: this bracket begins JSON, and holds a quote that is not closed",
+    );
+    only("log {\"ä\": x}", "1:11: this is not JSON: expected value");
+    only("log {\n\"ä\": 1,\n\"ä\": x}", "3:6: this is not JSON: expected value");
     only("log {\"a\": 1}b", "1:13: expected a blank after JSON");
     only("log {\"a\": \"$\"}", "1:5: in a string of this JSON: expected the name of a variable");
     only("log a\\", "1:6: a backslash escapes nothing here");
@@ -92,9 +98,13 @@ fn headers() {
     only("platforms: linx", "1:12: unknown operating system \"linx\": did you mean \"linux\"?");
     only("unsupported-platforms: dos", "1:24: unknown operating system \"dos\": known are linux, darwin");
     only("requires: format=qcow3", "1:18: unknown format \"qcow3\": did you mean \"qcow2\"?");
-    assert!(
-        script::parse("platforms: freebsd13 win\nrequires: format=throttle format=of-the-future").is_ok()
-    );
+    only("requires: format=wibble", "1:18: unknown format \"wibble\": known are blkdebug, blklogwrites");
+    assert!(script::parse("platforms: freebsd13 win\nrequires: format=throttle\nlog x").is_ok());
+    only("platforms: linuxx\nlog x", "1:12: unknown operating system \"linuxx\": did you mean \"linux\"?");
+    only("groups: quick \\\nlog x", "1:1: groups: a line of the header cannot be continued");
+    only("known-failure: a\u{b}b\nlog x", "1:16: expected no control characters in this word");
+    only("log x\nknown-failure: x\r", "2:1: known-failure: the header ends");
+    only("known-failure: x\r\r\nlog x", "1:16: expected no control characters in this word");
     only("protocols: fiel", "1:12: unknown protocol \"fiel\": did you mean \"file\"?");
     only("cache-modes: writebak", "1:14: unknown cache mode \"writebak\": did you mean \"writeback\"?");
     only("aio-modes: thread", "1:12: unknown AIO mode \"thread\": did you mean \"threads\"?");
@@ -112,6 +122,13 @@ fn headers() {
 }
 
 #[test]
+fn a_script_without_a_command_is_a_mistake() {
+    for text in ["", "\n", "# Later.\n", "formats: qcow2\n", "== heading ==\n"] {
+        only(text, "1:1: no commands: expected one at least");
+    }
+}
+
+#[test]
 fn guards() {
     only("[qcow2 log x", "1:1: this guard is not closed: expected [condition] or [!condition]");
     only("[] log x", "1:1: expected one condition, without blanks, in each guard");
@@ -123,6 +140,15 @@ fn guards() {
         "2:2: unknown value of size \"3M\": did you mean \"1M\"?",
     );
     only("[qcow2]", "1:1: expected a command");
+    only("quiet [qcow2] log x", "1:7: guards come first: expected this before `quiet` and `!`");
+    only("quiet ! [qcow2] check x", "1:9: guards come first");
+    // A word that is known, but not so.
+    only(
+        "[qemu>8.0] log x",
+        "1:2: unknown condition \"qemu>8.0\": qemu is written qemu>=VERSION or qemu<VERSION",
+    );
+    only("requires: quorum=3\nlog x", "1:11: unknown requirement \"quorum=3\": quorum is written quorum");
+    only("params: size=1M\n[size] log $size", "2:2: unknown condition \"size\": size is written size=VALUE");
 }
 
 #[test]
@@ -140,6 +166,14 @@ fn commands_and_their_arguments() {
     only("check a format=", "1:9: format lacks its value: expected something after the =");
     only("check a format=raw format=raw", "1:20: format is given twice");
     only("vm launch\njob j auto-dismiss=yes", "2:7: expected auto-dismiss=on|off");
+    only(
+        "info driver=qcow2,file.filename=x",
+        "1:6: unknown option \"driver\": known are hide, extra; quote the word if it is none",
+    );
+    only("info driver=qcow2,file.filename=x image-opts hide=", "1:46: hide lacks its value");
+    // A job may be called so.
+    only("vm launch\njob cancel cancel", "2:12: a job that finalizes itself is never cancelled here");
+    assert!(script::parse("vm launch\njob cancel").is_ok());
     only("vm launch\njob j cancel", "2:7: a job that finalizes itself is never cancelled here");
     only("markers $TEST_DIR/x big", "1:21: expected a size, as in 4096, 64k or 1M");
     only("vm launch\nvm clock-step soon", "2:15: expected a number of nanoseconds");
@@ -162,18 +196,26 @@ fn arguments_of_qmp() {
     only("a=1 a.b=2", "2:11: a.b and a exclude each other");
     only("a..b=1", "2:7: expected names with single dots between them before the =");
     only("=1", "2:7: expected names with single dots");
+    only("{\"$x\": 1}", "2:7: unknown variable \"$x\"");
+    only("{\"a$\": 1}", "2:7: in a string of this JSON: expected the name of a variable");
     only("a.0=1", "2:7: dots nest objects, not lists: expected a list as JSON, as in key=[1, 2]");
 }
 
 #[test]
 fn names_are_known_where_they_are_used() {
-    only("let x = qemu-img info a\nlet x = qemu-img info b", "2:5: x is captured in line 1 already");
+    let twice = "2:5: x is captured in line 1 already: expected another name, or a guard before each";
+    only("let x = qemu-img info a\nlet x = qemu-img info b", twice);
+    only("let x = qemu-img info a\n[raw] let x = qemu-img info b", &twice.replace("2:5", "2:11"));
+    only("[raw] let x = qemu-img info a\nlet x = qemu-img info b", twice);
+    only("log $x\n[raw] let x = check a\n[!raw] let x = check b", "1:5: $x is captured only in line 2");
+    assert!(script::parse("[raw] let x = check a\n[!raw] let x = check b\nlog $x").is_ok());
     only("files: x\nlet x = qemu-img info a", "2:5: x is a file already");
     only("let x = log a", "1:9: `log` has no result that `let` could capture");
     only("let x log a", "1:1: expected `let NAME = COMMAND ... [: PATH]`");
     only("let", "1:1: expected `let NAME");
     only("let 1 = check a", "1:5: expected `let NAME");
     only("let x = check a : $IMGFMT", "1:19: expected a path");
+    only("let x = check a : return[0]b", "1:19: \"b\" after an index leads nowhere");
     only("let x = check a :", "1:17: expected a path, as in return[0]/inserted/file, after this colon");
     only("quiet let x = check a", "1:1: `let` logs nothing and must succeed");
     only("qmp query-block", "1:1: the VM was not started: expected `vm launch` before it");
@@ -198,7 +240,12 @@ fn assertions() {
     only("a =", "2:10: expected one of == != < <= > >=, and one value after it");
     only("a = 1", "2:10: expected one of == !=");
     only("a == 1 2", "2:15: one argument too many");
-    only("a[x]/b", "2:8: \"x\" after \"a\" is no index: expected an integer, as in return[0]/inserted/file");
+    only("a[x]/b", "2:8: \"x\" after \"a\" is no index: expected a path, as in return[0]/inserted/file");
+    only("a[0]b", "2:8: \"b\" after an index leads nowhere: expected a path");
+    only("a[0][1]", "2:8: \"[1]\" after an index leads nowhere");
+    only("a[0", "2:8: the bracket in \"a[0\" is not closed");
+    only("a//b", "2:8: each part of a path begins with a name");
+    only("[0]", "2:8: this is JSON: expected a path, as in return[0]/inserted/file");
 }
 
 #[test]
@@ -206,6 +253,38 @@ fn a_line_with_a_mistake_is_not_the_cause_of_others() {
     only("let size = qemu-imgg info x\nlog $size\nassert a", "1:12: unknown command \"qemu-imgg\"");
     only("vm lunch\nqmp query-block", "1:4: unknown command of vm \"lunch\"");
     only("let size = qemu-img info 'x\nlog $size", "1:26: this quote is not closed on its line");
+    only("let size = qemu-imgg info {\nlog $size\n", "1:27: this bracket begins JSON, and is never closed");
+}
+
+#[test]
+fn a_mistake_in_the_header_is_not_the_cause_of_others() {
+    only("file: disk\nformats: raw\ncheck $disk", "1:1: unknown header key \"file\"");
+    only("vm: src\nvm@src launch\nqmp@src stop", "1:1: unknown header key \"vm\"");
+    only("parms: size=1M\n[size=1M] log $size", "1:1: unknown header key \"parms\"");
+    only("files: a\nfiles: b\ncheck $a\ncheck $b", "2:1: files: this key is given twice");
+    only("check x\nfiles: a\ncheck $a", "2:1: files: the header ends with the first command");
+    let colon =
+        "1:1: files: expected a colon and a blank after this key of the header, as in `files: NAME...`";
+    only("files disk\nformats: raw\ncheck $disk", colon);
+    only("files:disk\nformats: raw\ncheck $disk", colon);
+    only("file disk\nformats: raw\ncheck $disk", "1:1: unknown command \"file\"");
+    only(
+        "[qcow2] files: disk\nformats: raw\ncheck $disk",
+        "1:9: files: a line of the header cannot be guarded: expected it without the guard",
+    );
+    // A name that is captured makes no condition.
+    only("let size = check x\n[size=1M] log $size", "2:2: unknown condition \"size\"");
+}
+
+#[test]
+fn json_without_an_end_does_not_hide_what_follows() {
+    let text = "vm launch\nqmp x {\n  \"a\": [1,\n  2\n\nlgo a\n[qcow2] vm lunch\n";
+    assert_eq!(said(text).len(), 3, "{:?}", said(text));
+    let starts =
+        ["2:7: this bracket begins JSON, and is never closed", "6:1: unknown command \"lgo\"", "7:12: "];
+    for (said, start) in said(text).iter().zip(starts) {
+        assert!(said.starts_with(start), "{said}");
+    }
 }
 
 #[test]

@@ -54,6 +54,7 @@ fn word() -> impl Strategy<Value = String> {
     ];
     let json = prop_oneof![
         Just("{}".to_owned()),
+        Just("{\"${disk}x\": \"$disk\"}".to_owned()),
         Just("{\"a\": [1, -2.5e3, null, true, \"$disk\"], \"b\": {\"c\": \"x y\"}}".to_owned()),
         Just("k={\"a\":\n  \"\\u0007$$\"}".to_owned()),
         Just("[\"\\\"\", 0.1, 18446744073709551615]".to_owned()),

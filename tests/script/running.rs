@@ -190,6 +190,87 @@ fn assertions_look_at_the_last_reply() {
 }
 
 #[test]
+fn a_command_without_a_reply_leaves_no_older_one() {
+    let head =
+        "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nquiet qemu-img info --output=json $disk\n";
+    let none = "there is no reply to look at: the last command that could have one gave none, or was not run";
+    for without in ["quiet qemu-img info $disk", "quiet ! qemu-img info $TEST_DIR/x", "[raw] check $disk"] {
+        let told = failure(&format!("{head}{without}\nassert format == qcow2\n"));
+        assert!(told.contains("a.case:5:1: ") && told.contains(none), "{without}: {told}");
+    }
+    // Nothing comes of these, so they are not the last to reply.
+    logged(&format!("{head}compare $disk $disk\nassert format == qcow2\n"));
+    // One of several guarded lines replied.
+    let info = "quiet qemu-img info --output=json $disk";
+    logged(&format!("{head}[qcow2] {info}\n[!qcow2] check $disk\nassert format == qcow2\n"));
+    logged(&format!("{head}[!qcow2] check $disk\n[qcow2] {info}\nassert format == qcow2\n"));
+}
+
+#[test]
+fn a_command_of_several_lines_is_shown_whole() {
+    let told = failure("vm launch\nlog x\nqmp blockdev-del {\n  \"node-name\":\n  \"none\"\n}\nlog y\n");
+    let script = "
+    1 | vm launch
+    2 | log x
+>   3 | qmp blockdev-del {
+>   4 |   \"node-name\":
+>   5 |   \"none\"
+>   6 | }
+";
+    assert!(told.ends_with(script), "{told}");
+    let told = failure("qemu-img info \\\n    $TEST_DIR/x");
+    assert!(told.ends_with(">   1 | qemu-img info \\\n>   2 |     $TEST_DIR/x\n"), "{told}");
+}
+
+#[test]
+fn captured_values_keep_their_type_in_json() {
+    let log = logged(
+        "\
+files: disk
+quiet qemu-img create -f qcow2 $disk 1M
+let size = qemu-img info --output=json $disk : virtual-size
+let name = qemu-img info --output=json $disk : format
+log {\"$name\": \"$size\", \"list\": [\"${size}\", \"$size bytes\", \"$name\", \"$$size\"]}
+",
+    );
+    assert_eq!(log, "{\"qcow2\":1048576,\"list\":[1048576,\"1048576 bytes\",\"qcow2\",\"$size\"]}\n");
+}
+
+#[test]
+fn guards_choose_between_lines_that_capture_the_same() {
+    let text = "[qcow2] let x = qemu-img --version\n[!qcow2] let x = qemu-io --version\nlog $x\n";
+    assert!(logged(text).starts_with("qemu-img version"));
+}
+
+#[test]
+fn things_without_a_name_are_beside_those_with_any() {
+    assert_eq!(logged("storage-daemon start\nstorage-daemon@a start\nstorage-daemon@b start\n"), "");
+}
+
+#[test]
+fn qemu_io_may_be_refused_its_image() {
+    assert!(logged("! io open -f raw $TEST_DIR/nothing\n").contains("No such file or directory"));
+    let told = failure("files: disk\nquiet qemu-img create -f raw $disk 1M\n! io open -f raw $disk\n");
+    assert!(told.contains("`!` demands that it ends before it takes any"), "{told}");
+}
+
+#[test]
+fn files_may_be_told_by_options_and_addresses() {
+    let log = logged(
+        "\
+files: disk
+sockets: nbd
+quiet qemu-img create -f qcow2 $disk 1M
+info driver=qcow2,file.filename=$disk image-opts hide=$disk extra=--backing-chain
+nbd-server start -k $nbd -f qcow2 $disk
+quiet map nbd+unix:///?socket=$nbd format=raw
+",
+    );
+    assert!(log.contains("virtual size: 1 MiB"), "{log}");
+    assert!(failure("info 'a=b'\n").contains("Could not open 'a=b'"));
+}
+
+#[test]
 fn a_skip_stays_a_skip() {
     let (log, result) = run("log before\n[qcow2] skip not for $IMGFMT here\nlog after\n");
     assert_eq!(log, "before\n");

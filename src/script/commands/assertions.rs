@@ -2,13 +2,14 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::super::paths;
 use super::super::run::Run;
 use super::super::words::Word;
 use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
-use crate::value::{PathProblem, dictpath, matches_qmp};
+use crate::value::{dictpath, matches_qmp};
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
 
@@ -59,17 +60,7 @@ pub(super) const BITMAP: Command = Command {
 fn look(args: &[Word]) -> std::result::Result<(), Problem> {
     let at =
         |word: &Word, message: String| Err(Problem::new(word.at, word.to_string().chars().count(), message));
-    if let Some(word) = args.first()
-        && let Some(path) = word.plain()
-    {
-        let bad = path.split('/').filter_map(|step| dictpath(&json!({}), step).err());
-        for error in bad {
-            if let PathProblem::BadIndex(name, index) = error.problem {
-                let expected = "expected an integer, as in return[0]/inserted/file";
-                return at(word, format!("{index:?} after {name:?} is no index: {expected}"));
-            }
-        }
-    }
+    args.first().map_or(Ok(()), paths::check)?;
     match args {
         [_] => Ok(()),
         [_, op, _] => match op.plain() {
@@ -84,7 +75,9 @@ fn look(args: &[Word]) -> std::result::Result<(), Problem> {
 
 fn assert(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let Some(reply) = &run.reply else {
-        return Err(Error::assertion("there is no reply to look at, for no line that has one was run"));
+        return Err(Error::assertion(
+            "there is no reply to look at: the last command that could have one gave none, or was not run",
+        ));
     };
     let path = call.text(0);
     let found = dictpath(reply, path).map_err(|error| Error::assertion(format!("{error}\n{reply:#}")));

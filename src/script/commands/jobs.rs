@@ -15,9 +15,10 @@ pub(super) const JOB: Command = Command {
     usage: "ID [auto-finalize=on|off] [auto-dismiss=on|off] [cancel]",
     about: "takes a job to its end, through all that it waits for, and logs what happens on the way. Say how it was \
             started if not with auto-finalize on and auto-dismiss off; `cancel` cancels it instead of finalizing it",
-    fails: Some("that the job ends with an error"),
+    fails: Some("that the job ends with an error, as one does that is cancelled"),
     on: USES,
-    look: |args| match args.iter().find(|word| word.plain() == Some("cancel")) {
+    // The first word without a = is the job.
+    look: |args| match args.iter().filter(|word| word.split_option().is_none()).nth(1) {
         Some(cancel) if !args.iter().any(|word| word.plain() == Some("auto-finalize=off")) => {
             let message =
                 "a job that finalizes itself is never cancelled here: expected auto-finalize=off as well";

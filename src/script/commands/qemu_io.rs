@@ -31,11 +31,14 @@ pub(super) const OPEN: Command = Command {
     name: "io open",
     usage: "ARG...",
     about: "starts a qemu-io that waits for commands",
+    fails: Some("that it ends before it takes any, and logs what it prints"),
     on: Some((Thing::Session, Role::Starts)),
-    run: |run, call| {
-        let session = run.test.qemu_io_interactive(&call.texts)?;
-        run.sessions.insert(call.instance, session)?;
-        Ok(Done::default())
+    run: |run, call| match run.test.qemu_io_interactive(&call.texts) {
+        Ok(session) => {
+            run.sessions.insert(call.instance, session)?;
+            Ok(Done::default())
+        }
+        Err(error) => run.refusal(error),
     },
     ..Command::BASE
 };

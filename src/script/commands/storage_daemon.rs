@@ -18,7 +18,8 @@ pub(super) const START: Command = Command {
     tool: Some(ToolKind::QemuStorageDaemon),
     on: Some((Thing::StorageDaemon, Role::Starts)),
     run: |run, call| {
-        let id = if call.instance.is_empty() { "a" } else { call.instance };
+        // No name begins with a digit.
+        let id = if call.instance.is_empty() { "0" } else { call.instance };
         match run.test.storage_daemon(&call.texts).instance(id).qmp().start() {
             Ok(daemon) => {
                 run.daemons.insert(call.instance, daemon)?;
