@@ -149,7 +149,9 @@ fn not_paused_any_more(t: &mut Test) -> TestResult {
     let mut job = vm.job("job0");
     job.wait_status(JobStatus::Concluded)?;
     match job.wait_paused() {
-        Err(Error::Assertion(told)) => t.assert_eq(told.as_str(), "job job0 is concluded and will not pause")?,
+        Err(Error::Assertion(told)) => {
+            t.assert_eq(told.as_str(), "job job0 is concluded and will not pause")?
+        }
         other => t.assert(false, format!("it does not pause: {other:?}"))?,
     }
     job.dismiss()?;
