@@ -150,7 +150,7 @@ fn not_paused_any_more(t: &mut Test) -> TestResult {
     job.wait_status(JobStatus::Concluded)?;
     match job.wait_paused() {
         Err(Error::Assertion(told)) => {
-            t.assert_eq(told.as_str(), "job job0 is concluded and will not pause")?
+            t.assert_eq(told.as_str(), "job job0 is concluded and will not pause")?;
         }
         other => t.assert(false, format!("it does not pause: {other:?}"))?,
     }
