@@ -7,6 +7,7 @@ mod run_dir;
 mod scratch;
 
 use std::any::Any;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -48,6 +49,7 @@ pub struct Context {
     late: Late,
     more_failures: Mutex<Vec<Failure>>,
     not_run: Mutex<Vec<String>>,
+    agreement: Mutex<Option<(PathBuf, String)>>,
     /// The run of a trial without a harness. Last, so that it goes after the scratch directory.
     _standalone: Option<Standalone>,
 }
@@ -107,6 +109,7 @@ impl Context {
             late: Late::default(),
             more_failures: Mutex::default(),
             not_run: Mutex::default(),
+            agreement: Mutex::default(),
             _standalone: None,
         }
     }
@@ -225,6 +228,16 @@ impl Context {
     /// Notes that a part of the case was not run (`iotests.py: case_notrun`).
     pub fn note_not_run(&self, reason: String) {
         lock(&self.not_run).push(reason);
+    }
+
+    /// Notes that what was printed is what this reference says, where the body itself compares.
+    pub(crate) fn note_agreement(&self, reference: PathBuf, text: String) {
+        *lock(&self.agreement) = Some((reference, text));
+    }
+
+    /// The reference that the body found to be right, and what was printed.
+    pub(crate) fn take_agreement(&self) -> Option<(PathBuf, String)> {
+        lock(&self.agreement).take()
     }
 
     /// The parts not run so far.

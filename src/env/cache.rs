@@ -129,9 +129,7 @@ impl Cache {
         let _ = store(dir, &file, &entry);
         Ok(entry.answer)
     }
-}
 
-impl Cache {
     /// Forgets every answer. Best effort, as everything here.
     pub(super) fn forget(&self) {
         let entries = self.dir.iter().filter_map(|dir| std::fs::read_dir(dir).ok());

@@ -74,11 +74,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let ready = || {
         preflight::check(&env, args)?;
-        if args.libtest.list {
-            return Ok(());
-        }
-        env.vms_run()?;
-        if args.exact_names().is_none() { env.try_kvm() } else { Ok(()) }
+        if args.libtest.list { Ok(()) } else { env.vms_run() }
     };
     if let Err(error) = ready() {
         return Ok(preflight::fail(args, &error));

@@ -22,10 +22,13 @@ pub(crate) fn check(env: &TestEnv, args: &Args) -> Result<(), Error> {
         return Ok(());
     }
     env.debugger()?;
-    if let (None, Some(warning)) = (args.exact_names(), warning) {
+    if args.exact_names().is_some() {
+        return Ok(());
+    }
+    if let Some(warning) = warning {
         say(format_args!("iotests: {warning}"));
     }
-    Ok(())
+    env.try_kvm()
 }
 
 /// Starts each binary, where more trials than there are binaries would tell that one does not work any more. Of

@@ -116,9 +116,10 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     let log = ctx.log().contents();
     problems.extend(compare(run, plan, &log, ended)?.map(Problem::Reference));
     if run.env.bless() && problems.is_empty() {
-        problems.extend(agree(run, plan, &log).err().map(Problem::Harness));
+        problems.extend(agree(run, plan, &ctx, &log).err().map(Problem::Harness));
     }
     if run.env.bless()
+        && plan.known_failure.is_none()
         && failure::can_bless(&problems)
         && let Some(Problem::Reference(mismatch)) = problems.first()
     {
@@ -164,7 +165,10 @@ fn compare(run: &Run, plan: &Plan, log: &str, ended: bool) -> Result<Option<Mism
 }
 
 /// Notes that the log is what its reference says, so that no other trial has it say something else.
-fn agree(run: &Run, plan: &Plan, log: &str) -> Result<()> {
+fn agree(run: &Run, plan: &Plan, ctx: &Context, log: &str) -> Result<()> {
+    if let Some((path, text)) = ctx.take_agreement() {
+        return run.blessing.agree(&plan.name, &path, &text);
+    }
     match at_point(run, plan, Location::find)? {
         Some(path) => run.blessing.agree(&plan.name, &path, log),
         None => Ok(()),

@@ -12,7 +12,7 @@ const CHUNK: usize = 64 * 1024;
 /// A buffer that a long line made larger than this is given back.
 const LARGE: usize = 1 << 20;
 /// How long a line can be: a peer that never ends one shall not fill the memory.
-const LONGEST_LINE: usize = 1 << 30;
+const LONGEST_LINE: usize = 256 << 20;
 /// How many reads a wait may still make once its deadline has passed: enough for all that a socket
 /// holds, so that a wait of no time sees everything that has arrived, but not for a flood.
 const LATE_READS: u32 = 32;
@@ -107,9 +107,9 @@ impl Wire {
                 return Ok(Line::Whole(line));
             }
             if self.filled - self.start > self.longest_line {
-                let mut beginning = self.take_rest();
-                beginning.truncate(CHUNK);
-                return Ok(Line::TooLong(beginning));
+                return Ok(Line::TooLong(
+                    self.buffer[self.start..self.filled.min(self.start + CHUNK)].to_vec(),
+                ));
             }
             let gone = !self.more && {
                 let socket = self.stream.as_fd();

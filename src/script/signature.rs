@@ -134,7 +134,8 @@ fn place<'a>(
             split.named.push((known, value));
             return Ok(());
         }
-        let looks_named = name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
+        let looks_named =
+            !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-');
         if looks_named && !lists_options && !signature.named.is_empty() {
             let names = signature.named.iter().map(|(known, _)| *known);
             let known = names.clone().collect::<Vec<_>>().join(", ");

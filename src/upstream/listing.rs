@@ -23,7 +23,7 @@ pub(super) fn groups(points: &[Point]) -> String {
 }
 
 /// The environment of a test as commands for a shell, in which it can then be run by hand. Its
-/// directories are made, and stay.
+/// directories are made, empty of what it left there before, and stay.
 ///
 /// # Errors
 /// When there is no such test, or its directories cannot be made.
@@ -36,15 +36,18 @@ pub(super) fn environment(
     let point = point.ok_or_else(|| {
         Error::Setup("no test is chosen whose environment could be printed: name one with --exact".to_owned())
     })?;
-    let test_dir = work_dir.join("by-hand");
+    let name = point.name();
+    let test_dir = work_dir.join("by-hand").join(name.replace("::", "."));
     let user = nix::unistd::geteuid();
     let sock_dir = env.sock_dir().unwrap_or(env.tmp_dir()).join(format!("iotests-by-hand-{user}"));
+    if test_dir.exists() {
+        fs::remove_dir_all(&test_dir).map_err(Error::io(format!("empty {}", test_dir.display())))?;
+    }
     for dir in [&test_dir, &sock_dir] {
         fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
     }
     let reference =
         plan::find_reference(point, env)?.ok().and_then(|path| fs::read(path).ok()).unwrap_or_default();
-    let name = point.name();
     let place = shared.programs()?.place(point, &name, &reference, &test_dir, &sock_dir);
     let mut out = String::new();
     for (name, value) in shared.surroundings.variables(env, &place)? {

@@ -91,7 +91,10 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
             ctx.note_not_run(line.trim().trim_start_matches("[case not run]").trim().to_owned());
         }
     }
-    let Some(mismatch) = differs() else { return Ok(()) };
+    let Some(mismatch) = differs() else {
+        ctx.note_agreement(reference, compare::readable(&actual));
+        return Ok(());
+    };
     if test.source.steps_clock && !programs.emulator.has_qtest() {
         return Err(Error::Skip(
             "needs QEMU's qtest accelerator: it steps the virtual clock, and its output differed without"

@@ -28,7 +28,8 @@ impl Vm {
     }
 
     /// Cancels a block job and waits for its end; returns the event that told of it
-    /// (`iotests.py: QMPTestCase.cancel_and_wait`).
+    /// (`iotests.py: QMPTestCase.cancel_and_wait`). Then no job is left, and what else was told of this
+    /// one is forgotten.
     ///
     /// # Errors
     /// A failed assertion when QEMU refuses or jobs are left; a time-out.
@@ -55,7 +56,8 @@ impl Vm {
     }
 
     /// Waits until a block job has completed without an error, all of it done; returns the event
-    /// (`iotests.py: QMPTestCase.wait_until_completed`).
+    /// (`iotests.py: QMPTestCase.wait_until_completed`). Then no job is left, and what else was told of
+    /// this one is forgotten.
     ///
     /// # Errors
     /// A failed assertion when it failed, stopped short, or jobs are left; a time-out.

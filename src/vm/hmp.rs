@@ -31,7 +31,7 @@ impl Vm {
     /// # Errors
     /// Those of [`Vm::qmp`].
     pub fn hmp_qemu_io<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<Value> {
-        self.hmp(&command_line(target.into(), command))
+        self.hmp(&qemu_io_command_line(target.into(), command))
     }
 
     /// As [`Vm::hmp_qemu_io`], command and reply logged
@@ -40,7 +40,7 @@ impl Vm {
     /// # Errors
     /// Those of [`Vm::qmp`].
     pub fn hmp_qemu_io_log<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<Value> {
-        self.hmp_log(&command_line(target.into(), command))
+        self.hmp_log(&qemu_io_command_line(target.into(), command))
     }
 
     /// As [`Vm::hmp_qemu_io`], for a command that must succeed; returns what it printed. The seed
@@ -60,7 +60,7 @@ impl Vm {
     }
 
     pub(crate) fn try_drive_io(&mut self, target: IoTarget<'_>, command: &str) -> Result<DriveIo> {
-        let command = command_line(target, command);
+        let command = qemu_io_command_line(target, command);
         let before = self.log().map_or(0, Printed::len);
         let reply = self.hmp(&command)?;
         let printed = self.log().map(|log| log.since(before)).unwrap_or_default();
@@ -115,7 +115,7 @@ impl<'a> From<&'a String> for IoTarget<'a> {
     }
 }
 
-fn command_line(target: IoTarget<'_>, command: &str) -> String {
+pub(crate) fn qemu_io_command_line(target: IoTarget<'_>, command: &str) -> String {
     match target {
         IoTarget::Drive(name) => format!("qemu-io {name} \"{command}\""),
         IoTarget::Device(id) => format!("qemu-io -d {id} \"{command}\""),

@@ -10,7 +10,7 @@ use nix::sys::signal::Signal;
 
 use super::VmBuilder;
 use super::printed::Printed;
-use super::process::Process;
+use super::process::{Phase, Process};
 use super::qtest::QtestSocket;
 use crate::context::ScratchFile;
 use crate::env::{Accel, ToolKind};
@@ -103,7 +103,7 @@ impl Started {
                 quit_sent: false,
                 signal_sent: None,
             }),
-            Err(error) => Err(Box::new((self.process.explain(error, true), self.process))),
+            Err(error) => Err(Box::new((self.process.explain(error, Phase::Launching), self.process))),
         }
     }
 }

@@ -79,7 +79,7 @@ impl Vm {
             }
             Err(failed) => {
                 let (error, mut process) = *failed;
-                self.status = process.child.try_status()?;
+                self.status = process.child.try_status().ok().flatten();
                 if let Error::Died { status, monitor, .. } = &error {
                     report_crash(&process, true, *status, monitor);
                 }

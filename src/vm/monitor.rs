@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::Vm;
+use super::process::Phase;
 use crate::error::{Error, Result};
 use crate::filter::{Filter, apply_all, filter_qmp_event};
 use crate::log::Msg;
@@ -33,6 +34,12 @@ impl Vm {
                 // It may go before its answer does.
                 Error::Died { status, .. } if command == "quit" && status.success() => {
                     self.running_mut(command)?.quit_sent = true;
+                    Ok(json!({ "return": {} }))
+                }
+                // It may be told so twice.
+                Error::Monitor { closed: true, .. }
+                    if command == "quit" && self.running_mut(command)?.quit_sent =>
+                {
                     Ok(json!({ "return": {} }))
                 }
                 other => Err(other),
@@ -203,16 +210,9 @@ impl Vm {
     }
 
     /// A monitor that broke because QEMU ended is told as QEMU's end, with its last words.
-    pub(super) fn explain(&mut self, mut error: Error) -> Error {
+    pub(super) fn explain(&mut self, error: Error) -> Error {
         let Ok(running) = self.running_mut("asking how QEMU ended") else { return error };
-        if running.quit_sent
-            && let Error::Monitor { closed: true, problem, .. } = &mut error
-            && let Ok(status) = running.process.last_words()
-            && status.success()
-        {
-            problem.push_str(": it was told to quit, and has");
-            return error;
-        }
-        running.process.explain(error, false)
+        let phase = if running.quit_sent { Phase::Quitting } else { Phase::Running };
+        running.process.explain(error, phase)
     }
 }

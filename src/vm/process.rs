@@ -21,14 +21,28 @@ pub(super) struct Process {
     pub(super) context: Arc<Context>,
 }
 
+/// What QEMU was about when its monitor broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Phase {
+    Launching,
+    Running,
+    /// It was told to quit.
+    Quitting,
+}
+
 impl Process {
     /// An error of the monitor as the case shall see it: a QEMU that ended, or is about to, is to
     /// blame rather than the silence of its monitor. One that cannot be launched is killed.
-    pub(super) fn explain(&mut self, error: Error, launching: bool) -> Error {
-        if let Error::Monitor { closed: true, problem, transcript, .. } = &error
+    pub(super) fn explain(&mut self, mut error: Error, phase: Phase) -> Error {
+        let launching = phase == Phase::Launching;
+        if let Error::Monitor { closed: true, problem, transcript, .. } = &mut error
             && let Ok(status) = self.last_words()
         {
-            let monitor = if transcript.is_empty() { "" } else { problem };
+            if phase == Phase::Quitting && status.success() {
+                problem.push_str(": it was told to quit, and has");
+                return error;
+            }
+            let monitor = if transcript.is_empty() { "" } else { problem.as_str() };
             return self.died(launching, status, format!("{monitor}\n{transcript}").trim().to_owned());
         }
         if launching { self.kill_for(error) } else { error }

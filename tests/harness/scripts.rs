@@ -114,3 +114,14 @@ fn a_known_failure_may_log_before_it_fails() {
     let ran = project(&[("topic/broken.case", text)]).run(&["topic/broken"]);
     assert!(ran.status.success(), "{}", ran.stdout);
 }
+
+#[test]
+fn a_reference_that_a_known_failure_does_not_keep_to_is_not_blessed() {
+    let project = project(&[("topic/broken.case", "known-failure: a bug that is known\n\nlog wrong\n")]);
+    let reference = project.root().join("reference/topic/broken.out");
+    fs::create_dir_all(reference.parent().unwrap()).unwrap();
+    fs::write(&reference, "right\n").unwrap();
+    let ran = project.run_with(&["topic/broken"], &[("IOTESTS_BLESS", "1")]);
+    assert!(ran.status.success(), "{}", ran.stdout);
+    assert_eq!(fs::read_to_string(reference).unwrap(), "right\n");
+}

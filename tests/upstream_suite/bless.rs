@@ -71,3 +71,13 @@ fn nothing_is_blessed_that_only_the_clock_of_qtest_would_show() {
         assert_eq!(reference, b"tick\n");
     }
 }
+
+#[test]
+fn a_reference_that_another_format_keeps_to_is_not_overwritten() {
+    let suite = Suite::new();
+    fs::write(suite.file("002.out"), "same\nthis of raw\n").unwrap();
+    let ran = suite.run(&["--exact", "002::raw", "002::qcow2"], &[("IOTESTS_BLESS", "1")]);
+    assert_eq!(ran.results(), ["002::raw: ok", "002::qcow2: FAILED"], "{}", ran.stdout);
+    ran.says("is what 002::raw logged in this run");
+    assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthis of raw\n");
+}

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::log::Msg;
 use crate::qmp::{EventMatch, Wait, error_of};
 use crate::value::ordered_qmp;
-use crate::vm::IoTarget;
+use crate::vm::{IoTarget, qemu_io_command_line};
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
 
@@ -144,8 +144,8 @@ fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
 fn hmp_qemu_io(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let name = call.text(0);
     let target = if call.has("qdev") { IoTarget::Device(name) } else { IoTarget::Drive(name) };
+    log_command(run, HMP_COMMAND, &json!({ "command-line": qemu_io_command_line(target, call.text(1)) }));
     let io = run.vm(call.instance).try_drive_io(target, call.text(1))?;
-    log_command(run, HMP_COMMAND, &json!({ "command-line": io.command }));
     let failed = io.failure();
     Ok(Done { failed, text: Some(io.printed), ..log_reply(run, HMP_COMMAND, io.reply) })
 }
