@@ -31,7 +31,7 @@ fn launch(c: &mut Criterion) {
     let argv = shell_words::split(vm.command().expect("it runs")).expect("its command line");
     drop(vm);
 
-    compare("launch to negotiated monitor", 40, || ours(&t), || floor(&argv));
+    compare("launch to negotiated monitor", 200, || ours(&t), || floor(&argv));
     let mut group = c.benchmark_group("launch to negotiated monitor");
     group.sample_size(20);
     group.bench_function("ours", |b| b.iter_custom(|count| (0..count).map(|_| ours(&t)).sum()));

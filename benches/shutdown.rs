@@ -28,7 +28,7 @@ fn shutdown(c: &mut Criterion) {
     let argv = shell_words::split(vm.command().expect("it runs")).expect("its command line");
     drop(vm);
 
-    compare("shutdown", 40, || ours(&t), || floor(&argv));
+    compare("shutdown", 200, || ours(&t), || floor(&argv));
     let mut group = c.benchmark_group("shutdown");
     group.sample_size(20);
     group.bench_function("ours", |b| b.iter_custom(|count| (0..count).map(|_| ours(&t)).sum()));
