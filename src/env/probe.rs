@@ -196,7 +196,7 @@ impl<'e> Capabilities<'e> {
         probe.arguments.push(format!("passphrase of {} bytes", self.env.imgkeysecret().len()));
         let options = ["-f", "luks", "--object", &secret, "-o", "key-secret=keysec0", "-o", "iter-time=10"];
         // Timing the key derivation fails now and then where a processor's time is measured coarsely.
-        let attempts = 3;
+        let attempts = 20;
         let is_for_good = |reason: &str| LUKS_REFUSALS.iter().any(|refusal| reason.contains(refusal));
         self.know_created(&self.probes.luks, probe, is_for_good, |tool, deadline| {
             let mut support = Support::Works;
