@@ -11,6 +11,8 @@ use crate::test::failed;
 
 /// How long a job may take to pause (`iotests.py: QMPTestCase.pause_wait`).
 const PAUSE_LIMIT: Duration = Duration::from_secs(3);
+/// How long a job that is paused may still be busy before it is looked at again.
+const SOON: Duration = Duration::from_millis(5);
 
 const COMPLETED: &str = "BLOCK_JOB_COMPLETED";
 const CANCELLED: &str = "BLOCK_JOB_CANCELLED";
@@ -201,11 +203,13 @@ impl Vm {
             if entry["paused"] == true && entry["busy"] == false {
                 return Ok(entry.clone());
             }
-            let last_seen = format!("{entry:#}");
-            if !self.await_event(seen, changed, deadline)? {
-                let what = format!("block job {job} to pause");
+            if deadline.expired() {
+                let (what, last_seen) = (format!("block job {job} to pause"), format!("{entry:#}"));
                 return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen }.into());
             }
+            // QEMU tells that a job is paused shortly before it is idle, which it does not tell.
+            let patience = if entry["paused"] == true { deadline.at_most(SOON) } else { deadline };
+            self.await_event(seen, changed, patience)?;
         }
     }
 
