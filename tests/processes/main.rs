@@ -179,9 +179,12 @@ fn a_tool_past_its_deadline_is_killed_and_its_last_words_are_shown() {
 }
 
 fn output_without_end_meets_the_deadline() {
-    let error = Cmd::new("yes").run(Capture::Apart, short(), &Registry::new()).unwrap_err();
-    let expected =
-        format!("timed out waiting for the end of yes (killed now)\nlast seen:{}", "\n    y".repeat(20));
+    // Slowly enough not to be too much output before that.
+    let error = sh("while :; do echo y; done").run(Capture::Apart, short(), &Registry::new()).unwrap_err();
+    let expected = format!(
+        "timed out waiting for the end of /bin/sh -c 'while :; do echo y; done' (killed now)\nlast seen:{}",
+        "\n    y".repeat(20)
+    );
     assert_eq!(text(&error), expected);
 }
 
