@@ -7,9 +7,6 @@ use super::{TestEnv, ToolKind, Version};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 
-/// From this micro version on, a version is one under development, of what will be the next minor.
-const DEVELOPMENT: u32 = 50;
-
 impl TestEnv {
     /// Makes sure that each of these binaries is there and works, as far as is known of it.
     ///
@@ -93,7 +90,7 @@ impl TestEnv {
         let mut differ = false;
         for kind in which {
             let (other, line) = told(*kind)?;
-            if series(other) != series(version) {
+            if other.series() != version.series() {
                 differ = true;
                 meant &= named(*kind);
                 text.push_str(&line);
@@ -119,10 +116,6 @@ impl TestEnv {
     pub fn is_named(&self, kind: ToolKind) -> bool {
         self.given().iter().any(|(name, _)| *name == kind.variable())
     }
-}
-
-fn series(version: Version) -> (u32, u32, bool) {
-    (version.major, version.minor, version.micro >= DEVELOPMENT)
 }
 
 fn one_error(problems: impl IntoIterator<Item = Error>) -> Result<()> {

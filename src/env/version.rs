@@ -5,6 +5,9 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
+/// From this micro version on, a version is one under development, of what will be the next minor.
+const DEVELOPMENT: u32 = 50;
+
 /// A QEMU version. Parts that a declaration leaves out are 0: `7.2` is `7.2.0`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Version {
@@ -20,6 +23,12 @@ impl Version {
     /// A version from its three numbers.
     pub const fn new(major: u32, minor: u32, micro: u32) -> Self {
         Self { major, minor, micro }
+    }
+
+    /// What versions have in common whose output is the same: the first two numbers, and whether it is
+    /// a development version, which is nearly the next one.
+    pub(crate) fn series(self) -> (u32, u32, bool) {
+        (self.major, self.minor, self.micro >= DEVELOPMENT)
     }
 
     /// The first word of the first line that is a full version number, as in
@@ -58,5 +67,18 @@ impl FromStr for Version {
         }
         let [major, minor, micro] = numbers;
         Ok(Self { major, minor, micro })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_development_version_is_of_another_series() {
+        let series = |text: &str| text.parse::<Version>().expect("a version").series();
+        assert_eq!(series("10.0.2"), series("10.0"));
+        assert_ne!(series("10.0.2"), series("10.0.50"));
+        assert_ne!(series("10.0.2"), series("10.1.2"));
     }
 }

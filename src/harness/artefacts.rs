@@ -18,6 +18,8 @@ pub(super) const ACTUAL: &str = "actual.out";
 #[derive(Debug)]
 pub(super) struct Kept {
     base: PathBuf,
+    /// Tells the trials of a suite from those of others that have the same names.
+    mark: Option<String>,
 }
 
 /// Why the files of a trial are kept.
@@ -32,8 +34,8 @@ pub(super) enum Why {
 impl Kept {
     /// Below `base`, which must be on the same file system as the trials' directories: keeping is a
     /// rename.
-    pub(super) fn below(base: &Path) -> Self {
-        Self { base: base.to_owned() }
+    pub(super) fn below(base: &Path, mark: Option<String>) -> Self {
+        Self { base: base.to_owned(), mark }
     }
 
     fn place(&self, trial: &str, why: Why) -> PathBuf {
@@ -42,7 +44,7 @@ impl Kept {
             Why::Asked => "kept",
         };
         // A colon in a path would make QEMU take what is before it for a protocol.
-        self.base.join(kind).join(trial.replace("::", "."))
+        self.base.join(kind).join(self.mark.as_deref().unwrap_or_default()).join(trial.replace("::", "."))
     }
 
     /// Keeps a trial's directory, in place of what an earlier run kept.
@@ -51,7 +53,12 @@ impl Kept {
         self.forget(trial);
         let failed = || format!("keep {} as {}", dir.display(), place.display());
         fs::create_dir_all(place.parent().unwrap_or(&self.base)).map_err(Error::io(failed()))?;
-        fs::rename(dir, &place).map_err(Error::io(failed()))?;
+        // Another run may have kept its own meanwhile.
+        let again = |_| {
+            self.forget(trial);
+            fs::rename(dir, &place)
+        };
+        fs::rename(dir, &place).or_else(again).map_err(Error::io(failed()))?;
         Ok(place)
     }
 

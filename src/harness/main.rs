@@ -109,9 +109,12 @@ pub(crate) fn conclude(
     let id = project.id();
     let history = History::read(&base, &id);
     let tests: BTreeSet<_> = plans.iter().map(|plan| without_matrix(&plan.name).to_owned()).collect();
-    plans.retain(|plan| env.groups().selects(&plan.groups));
-    if env.rerun_failed() {
-        plans.retain(|plan| history.failed(&plan.name));
+    // Whoever knows a trial's whole name has chosen: nextest asks like this for what it was listed.
+    if args.exact_names().is_none() {
+        plans.retain(|plan| env.groups().selects(&plan.groups));
+        if env.rerun_failed() {
+            plans.retain(|plan| history.failed(&plan.name));
+        }
     }
     if args.libtest.list {
         plans.retain(|plan| args.select(&plan.name) && (!args.libtest.ignored || plan.skip.is_some()));

@@ -44,6 +44,8 @@ pub(crate) struct Plan {
     pub(crate) known_failure: Option<KnownFailure>,
     /// Why it cannot run here.
     pub(crate) skip: Option<String>,
+    /// Whether it writes a log, which a reference of the project is for.
+    pub(crate) logs: bool,
 }
 
 /// Adds the trials of a suite, for the command line of `args`. Those that it leaves out are there to be
@@ -97,6 +99,7 @@ fn plan(
         serial: union(|declared| &declared.serial),
         known_failure: innermost(declared, |one| one.known_failure.clone()),
         skip: None,
+        logs: true,
     }
 }
 

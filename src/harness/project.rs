@@ -1,6 +1,7 @@
 //! The project whose cases are run: where it is and what it holds.
 
 use std::fs::File;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
@@ -86,6 +87,14 @@ impl Project {
     pub(super) fn id(&self) -> String {
         let suite = self.suite.as_ref().map(|suite| format!(":{}", suite.display())).unwrap_or_default();
         format!("{}:{}{suite}", self.root.display(), self.target)
+    }
+
+    /// A name for its suite, if it has one, that those of other places do not have.
+    pub(super) fn suite_mark(&self) -> Option<String> {
+        let suite = self.suite.as_ref()?;
+        let mut hasher = DefaultHasher::new();
+        suite.hash(&mut hasher);
+        Some(format!("suite-{:08x}", hasher.finish() >> 32))
     }
 
     /// Where the harness keeps its files: `target/iotests`.

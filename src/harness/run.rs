@@ -54,7 +54,7 @@ impl Run {
     ) -> Result<Self> {
         let dir = RunDir::create(base, env.sock_dir().unwrap_or(env.tmp_dir()))?;
         Ok(Self {
-            kept: Kept::below(base),
+            kept: Kept::below(base, project.suite_mark()),
             variables: super::variables::of(&env),
             project,
             env,

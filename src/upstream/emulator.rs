@@ -29,12 +29,18 @@ impl Emulator {
     /// When there is no QEMU but a stand-in, or the stand-ins cannot be written.
     pub(super) fn prepare(env: &TestEnv, dir: &Path) -> Result<Self> {
         let real = &env.tool(ToolKind::Qemu)?.program;
-        if is_stand_in(real) {
-            return Err(Error::Variable {
+        let refuse = |expected: &str| {
+            Err(Error::Variable {
                 name: ToolKind::Qemu.variable().to_owned(),
                 value: real.display().to_string(),
-                expected: "QEMU itself, for this is what stands in for it in QEMU's own suite".to_owned(),
-            });
+                expected: expected.to_owned(),
+            })
+        };
+        if is_stand_in(real) {
+            return refuse("QEMU itself, for this is what stands in for it in QEMU's own suite");
+        }
+        if real.to_str().is_none() {
+            return refuse("a path that is UTF-8, for the suite's tests are told it, and print it");
         }
         let accel = env.accelerator()?;
         if accel == Accel::Qtest {

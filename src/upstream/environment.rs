@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::hash::{BuildHasher, Hasher};
 use std::path::{Path, PathBuf};
 
+use super::discovery::Test;
 use super::tree::Tree;
 use crate::context::SOCKET_PATH_MAX;
 use crate::env::{TestEnv, ToolKind};
@@ -13,6 +14,9 @@ use crate::error::{Error, Result};
 /// What follows the directory that sockets are made below: that of a trial, and the longest name that
 /// a test gives to one.
 const SOCKET: &str = "/iotests-run-XXXXXX/9999/qemutarget-4194304-qtest.sock";
+
+/// Options for a qemu-io that the test tells the format.
+const NO_FMT: &str = "QEMU_IO_OPTIONS_NO_FMT";
 
 /// Variables to set, and to remove where there is no value.
 pub(super) type Variables = Vec<(OsString, Option<OsString>)>;
@@ -25,6 +29,9 @@ const SECRET: &str = "123456";
 const FORMAT_OPTIONS: [(&str, &str, &str); 2] =
     [("luks", "iter-time=", "iter-time=10"), ("vmdk", "zeroed_grain=", "zeroed_grain=on")];
 
+/// Locales without translations.
+const ENGLISH: [&str; 4] = ["C", "POSIX", "C.UTF-8", "C.utf8"];
+
 /// What all tests of a run have in common.
 #[derive(Debug)]
 pub(super) struct Surroundings {
@@ -32,10 +39,14 @@ pub(super) struct Surroundings {
     pub(super) tree: Tree,
     /// Where Python keeps what it has compiled, so that the tree stays as it is.
     pub(super) python_cache: PathBuf,
+    /// Where mypy, which one test runs, keeps what it has found out.
+    pub(super) mypy_cache: PathBuf,
     /// `PYTHONPATH` as it was.
     pub(super) python_path: Option<OsString>,
     /// `VALGRIND_OPTS` as it was.
     pub(super) valgrind_options: Option<OsString>,
+    /// Whether `LC_ALL` asks for messages in English.
+    pub(super) speaks_english: bool,
 }
 
 /// One test's own part.
@@ -63,9 +74,16 @@ impl Surroundings {
         Self {
             tree,
             python_cache: work_dir.join("pycache"),
+            mypy_cache: work_dir.join("mypy"),
             python_path: std::env::var_os("PYTHONPATH").filter(|path| !path.is_empty()),
             valgrind_options: std::env::var_os("VALGRIND_OPTS"),
+            speaks_english: std::env::var("LC_ALL").is_ok_and(|name| ENGLISH.contains(&&*name)),
         }
+    }
+
+    /// Where a test is run: beside its helpers, as it expects.
+    pub(super) fn dir_of<'a>(&'a self, test: &'a Test) -> &'a Path {
+        test.path.parent().unwrap_or(self.tree.root())
     }
 
     /// Everything that a test's environment has besides what the harness's own has.
@@ -74,6 +92,7 @@ impl Surroundings {
         set.to("IOTESTS_TRIAL", place.trial);
         set.to("PYTHONPATH", self.python_path());
         set.to("PYTHONPYCACHEPREFIX", &self.python_cache);
+        set.to("MYPY_CACHE_DIR", &self.mypy_cache);
         set.to("TEST_DIR", place.test_dir);
         // Before QEMU 7.2, where tests tell what they did not run.
         set.to("OUTPUT_DIR", place.test_dir);
@@ -87,10 +106,12 @@ impl Surroundings {
             set.to(kind.variable(), &env.tool(kind)?.program);
         }
         set.to("QEMU_OPTIONS", self.qemu_options(env, place.emulator));
-        let io = self.qemu_io_options(env);
+        let io = format!("--cache {} --aio {}", env.cachemode(), env.aiomode());
+        let own = given(env, "QEMU_IO_OPTIONS");
         let of_format = if place.format == "luks" { String::new() } else { format!(" -f {}", place.format) };
-        set.to("QEMU_IO_OPTIONS", format!("{io}{of_format}"));
-        set.to("QEMU_IO_OPTIONS_NO_FMT", io);
+        set.to("QEMU_IO_OPTIONS", format!("{io}{own}{of_format}"));
+        let own = Some(given(env, NO_FMT)).filter(|own| !own.is_empty()).unwrap_or(own);
+        set.to(NO_FMT, format!("{io}{own}"));
         set.to("IMGFMT", place.format);
         set.to("IMGPROTO", place.protocol);
         set.to("IMGFMT_GENERIC", truth(self.tree.is_generic(place.format)));
@@ -105,14 +126,14 @@ impl Surroundings {
         set.maybe("GDB_OPTIONS", env.gdb().get(1..).map(|options| options.join(" ")));
         set.maybe("VALGRIND_QEMU", env.valgrind().then_some("y"));
         set.maybe("PRINT_QEMU", env.print_qemu().then_some("y"));
-        if env.valgrind() {
+        if env.valgrind() && place.emulator != env.tool(ToolKind::Qemu)?.program {
             // What stands in for QEMU starts it, and valgrind has to follow.
             let mut options = self.valgrind_options.clone().unwrap_or_default();
             options.push(" --trace-children=yes");
             set.to("VALGRIND_OPTS", options);
         }
         // References hold messages in English; the tests themselves only see to LANG.
-        for name in ["LC_ALL", "LC_MESSAGES", "LANGUAGE"] {
+        for name in ["LC_ALL", "LC_MESSAGES", "LANGUAGE"].iter().skip(usize::from(self.speaks_english)) {
             set.maybe(name, None::<&str>);
         }
         Ok(set.0)
@@ -127,12 +148,25 @@ impl Surroundings {
     fn qemu_options(&self, env: &TestEnv, emulator: &Path) -> String {
         let machine = self.tree.machine_for(&emulator.to_string_lossy());
         let machine = machine.map(|machine| format!(" -machine {machine}")).unwrap_or_default();
-        format!("-nodefaults -display none -accel qtest{machine}{}", given(env, "QEMU_OPTIONS"))
+        // The user's may be those of `check`, accelerator and all.
+        let own: &[String] =
+            if given(env, "QEMU_OPTIONS").is_empty() { &[] } else { env.qemu_options() };
+        let own: String = own.iter().map(|word| format!(" {word}")).collect();
+        format!("-nodefaults -display none -accel qtest{machine}{own}")
     }
+}
 
-    fn qemu_io_options(&self, env: &TestEnv) -> String {
-        format!("--cache {} --aio {}{}", env.cachemode(), env.aiomode(), given(env, "QEMU_IO_OPTIONS"))
-    }
+/// Options for qemu-io that name a format, where the tests have one each.
+pub(super) fn bad_qemu_io_options(env: &TestEnv) -> Option<Error> {
+    ["QEMU_IO_OPTIONS", NO_FMT].into_iter().find_map(|name| {
+        let words = given(env, name);
+        let names_format = |word: &str| word == "-f" || word.starts_with("--format");
+        words.split_whitespace().any(names_format).then(|| Error::Variable {
+            name: name.to_owned(),
+            value: words.trim().to_owned(),
+            expected: "options without a format: these are added to those that a test has for its own".to_owned(),
+        })
+    })
 }
 
 /// A directory for sockets whose name is so long that the kernel would not take theirs.

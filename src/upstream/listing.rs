@@ -1,8 +1,13 @@
 //! What can be printed instead of running anything.
 
+use std::borrow::Cow;
+use std::ffi::OsStr;
 use std::fmt::Write as _;
-use std::fs;
-use std::path::Path;
+use std::fs::{self, DirBuilder};
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
+use std::io::ErrorKind;
+use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
+use std::path::{Path, PathBuf};
 
 use super::plan::{self, Point};
 use super::runner::Shared;
@@ -22,40 +27,71 @@ pub(super) fn groups(points: &[Point]) -> String {
     out
 }
 
-/// The environment of a test as commands for a shell, in which it can then be run by hand. Its
-/// directories are made, empty of what it left there before, and stay.
+/// The environment of a test as commands for a shell, in which it can then be run by hand; the last goes
+/// to where the test is run. Its directories are made, empty of what it left there before, and stay.
 ///
 /// # Errors
-/// When there is no such test, or its directories cannot be made.
+/// When not exactly one test is chosen, its directories cannot be made, or a shell cannot be told.
 pub(super) fn environment(
     shared: &Shared,
-    point: Option<&Point>,
+    points: &[Point],
     env: &TestEnv,
     work_dir: &Path,
 ) -> Result<String> {
-    let point = point.ok_or_else(|| {
-        Error::Setup("no test is chosen whose environment could be printed: name one with --exact".to_owned())
-    })?;
+    let [point] = points else {
+        let chosen = if points.is_empty() { "no test".to_owned() } else { format!("{} trials", points.len()) };
+        return Err(Error::Setup(format!(
+            "{chosen} chosen whose environment could be printed: name one with --exact, such as 001::raw"
+        )));
+    };
     let name = point.name();
-    let test_dir = work_dir.join("by-hand").join(name.replace("::", "."));
-    let user = nix::unistd::geteuid();
-    let sock_dir = env.sock_dir().unwrap_or(env.tmp_dir()).join(format!("iotests-by-hand-{user}"));
-    if test_dir.exists() {
-        fs::remove_dir_all(&test_dir).map_err(Error::io(format!("empty {}", test_dir.display())))?;
-    }
+    let test_dir = env.test_dir().unwrap_or(work_dir).join("by-hand").join(name.replace("::", "."));
+    let sock_dir = sock_dir(env, &name)?;
     for dir in [&test_dir, &sock_dir] {
+        if dir.exists() {
+            fs::remove_dir_all(dir).map_err(Error::io(format!("empty {}", dir.display())))?;
+        }
         fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
     }
-    let reference =
-        plan::find_reference(point, env)?.ok().and_then(|path| fs::read(path).ok()).unwrap_or_default();
+    let reference = plan::find_reference(point, env)?.and_then(|path| fs::read(path).ok());
+    let reference = reference.unwrap_or_default();
     let place = shared.programs()?.place(point, &name, &reference, &test_dir, &sock_dir);
     let mut out = String::new();
     for (name, value) in shared.surroundings.variables(env, &place)? {
         let name = name.to_string_lossy();
         let _ = match value {
-            Some(value) => writeln!(out, "export {name}={}", shell_words::quote(&value.to_string_lossy())),
+            Some(value) => writeln!(out, "export {name}={}", quoted(&value)?),
             None => writeln!(out, "unset {name}"),
         };
     }
+    let _ = writeln!(out, "cd {}", quoted(shared.surroundings.dir_of(&point.test).as_os_str())?);
     Ok(out)
+}
+
+/// Where a test that is run by hand has its sockets: a short path, in a directory of the user's own.
+fn sock_dir(env: &TestEnv, trial: &str) -> Result<PathBuf> {
+    let user = nix::unistd::geteuid();
+    let own = env.sock_dir().unwrap_or(env.tmp_dir()).join(format!("iotests-by-hand-{user}"));
+    let failed = || format!("create {}", own.display());
+    match DirBuilder::new().mode(0o700).create(&own) {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(failed())(error)),
+        _ => {}
+    }
+    let present = fs::symlink_metadata(&own).map_err(Error::io(failed()))?;
+    if !present.is_dir() || present.uid() != user.as_raw() {
+        return Err(Error::Setup(format!(
+            "{} is there, and is no directory of this user's\nwhat to do: remove it, or set SOCK_DIR",
+            own.display()
+        )));
+    }
+    let mut hasher = DefaultHasher::new();
+    trial.hash(&mut hasher);
+    Ok(own.join(format!("{:08x}", hasher.finish() >> 32)))
+}
+
+fn quoted(value: &OsStr) -> Result<Cow<'_, str>> {
+    let text = value.to_str().ok_or_else(|| {
+        Error::Setup(format!("a shell cannot be given {}: it is not UTF-8", value.display()))
+    })?;
+    Ok(shell_words::quote(text))
 }

@@ -42,8 +42,7 @@ pub fn main(project: Project) -> ExitCode {
 /// A suite's references are those of its own version of QEMU.
 fn warn_of_versions(tree: &Tree, env: &TestEnv) {
     let (Some(suite), Ok(binaries)) = (tree.version(), env.caps().version(ToolKind::QemuImg)) else { return };
-    let series = |text: &str| text.split('.').take(2).map(str::to_owned).collect::<Vec<_>>();
-    if series(suite) != series(&binaries.to_string()) {
+    if suite.series() != binaries.series() {
         harness::say(format_args!(
             "iotests: the suite is that of QEMU {suite}, but the binaries are {binaries}: expect output to differ"
         ));
@@ -61,12 +60,13 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         harness::say(format_args!("iotests: {HOW_TO_GET_ONE}"));
         return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
     };
-    harness::none_of(environment::too_long_for_sockets(&env).into_iter().collect())?;
+    let problems = [environment::too_long_for_sockets(&env), environment::bad_qemu_io_options(&env)];
+    harness::none_of(problems.into_iter().flatten().collect())?;
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");
     let surroundings = Surroundings::new(tree, &work_dir);
     let exact = args.exact_names();
-    let points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
+    let mut points = plan::points(&surroundings.tree, &env, exact.as_deref()).map_err(one)?;
     if env.listing() == Some(Listing::Groups) {
         return Ok(harness::print(&listing::groups(&points)));
     }
@@ -75,6 +75,10 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     } else {
         let ready = || {
             harness::preflight(&env, args)?;
+            // Which of them a test runs, only the test knows.
+            for kind in ToolKind::ALL {
+                env.tool(kind)?;
+            }
             warn_of_versions(&surroundings.tree, &env);
             let emulator = Emulator::prepare(&env, &work_dir)?;
             Ok(Programs { emulator, python: python::find(&surroundings, &env, &work_dir)? })
@@ -87,7 +91,8 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     };
     let shared = Arc::new(Shared { surroundings, programs });
     if env.listing() == Some(Listing::Environment) {
-        let listing = listing::environment(&shared, points.first(), &env, &work_dir).map_err(one)?;
+        points.retain(|point| args.select(&point.name()));
+        let listing = listing::environment(&shared, &points, &env, &work_dir).map_err(one)?;
         return Ok(harness::print(&listing));
     }
     let project = project.with_suite(shared.surroundings.tree.root());

@@ -14,8 +14,9 @@ const WAYS: [(&str, &[&str]); 3] =
 
 /// Unmounts whatever is mounted below these directories. Returns what cannot be unmounted.
 pub(super) fn release(dirs: &[PathBuf]) -> Vec<PathBuf> {
-    let table = std::fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-    let mut mounted = below(&table, dirs);
+    // Others may be mounted under any name.
+    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let mut mounted = below(&String::from_utf8_lossy(&table), dirs);
     mounted.retain(|point| !unmount(point));
     mounted
 }

@@ -16,7 +16,7 @@ use crate::harness::Plan;
 use crate::suite::{IMAGE_FORMATS, PROTOCOLS as PROTOCOL_NAMES};
 
 /// How long a test may take.
-const LIMIT: Duration = Duration::from_secs(600);
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
 
 /// Where a test runs if nothing narrows it.
 const FORMATS: [&str; 2] = ["raw", "qcow2"];
@@ -70,7 +70,7 @@ pub(super) fn no_reference(point: &Point) -> String {
 }
 
 /// The reference of a test at this point.
-pub(super) fn find_reference(point: &Point, env: &TestEnv) -> Result<std::result::Result<PathBuf, PathBuf>> {
+pub(super) fn find_reference(point: &Point, env: &TestEnv) -> Result<Option<PathBuf>> {
     let machine = || env.default_machine().map(str::to_owned);
     reference::find(&point.test.path, env.cachemode() == "none", &point.format, machine)
 }
@@ -143,6 +143,7 @@ pub(super) fn plan(shared: &Arc<Shared>, env: &TestEnv, point: Point) -> Plan {
         serial: test.source.resources.clone(),
         known_failure: None,
         skip,
+        logs: false,
     }
 }
 

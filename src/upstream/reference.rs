@@ -4,8 +4,8 @@ use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 
-/// The reference that holds for a test, in `check`'s order: without a host cache, of the format, of
-/// the machine, of all. The error is the path that was looked for last.
+/// The reference that holds for a test, if there is one, in `check`'s order: without a host cache, of
+/// the format, of the machine, of all.
 ///
 /// # Errors
 /// When QEMU cannot be asked for its machine.
@@ -14,36 +14,35 @@ pub(super) fn find(
     nocache: bool,
     format: &str,
     machine: impl FnOnce() -> Result<String>,
-) -> Result<std::result::Result<PathBuf, PathBuf>> {
-    let with = |ending: &str| PathBuf::from(format!("{}{ending}", test.display()));
-    if nocache {
-        let path = with(".out.nocache");
-        if path.is_file() {
-            return Ok(Ok(path));
-        }
+) -> Result<Option<PathBuf>> {
+    if let Some(path) = nocache.then(|| file(test, ".out.nocache")).flatten() {
+        return Ok(Some(path));
     }
-    let path = with(&format!(".out.{format}"));
-    if path.is_file() {
-        return Ok(Ok(path));
+    if let Some(path) = file(test, &format!(".out.{format}")) {
+        return Ok(Some(path));
     }
     // Asking QEMU costs time, and hardly any test has such a reference.
-    if has_machine_reference(test) {
-        let path = with(&format!(".{}.out", machine()?));
-        if path.is_file() {
-            return Ok(Ok(path));
-        }
+    if has_machine_reference(test)
+        && let Some(path) = file(test, &format!(".{}.out", machine()?))
+    {
+        return Ok(Some(path));
     }
-    let path = with(".out");
-    Ok(if path.is_file() { Ok(path) } else { Err(path) })
+    Ok(file(test, ".out"))
 }
 
 /// Whether some reference may hold for a test, as far as can be told without asking QEMU.
 pub(super) fn may_exist(test: &Path, nocache: bool, format: &str) -> bool {
-    let is_file = |ending: &str| PathBuf::from(format!("{}{ending}", test.display())).is_file();
-    is_file(".out")
-        || is_file(&format!(".out.{format}"))
-        || (nocache && is_file(".out.nocache"))
+    file(test, ".out").is_some()
+        || file(test, &format!(".out.{format}")).is_some()
+        || (nocache && file(test, ".out.nocache").is_some())
         || has_machine_reference(test)
+}
+
+/// The file beside a test whose name ends like this.
+fn file(test: &Path, ending: &str) -> Option<PathBuf> {
+    let mut path = test.to_owned().into_os_string();
+    path.push(ending);
+    Some(PathBuf::from(path)).filter(|path| path.is_file())
 }
 
 fn has_machine_reference(test: &Path) -> bool {
@@ -72,7 +71,7 @@ mod tests {
                 .expect("a look")
                 .map(|path| path.file_name().expect("a name").to_string_lossy().into_owned())
         };
-        assert_eq!(look(true, "raw"), Err(dir.path().join("051.out")));
+        assert_eq!(look(true, "raw"), None);
         assert!(!may_exist(&test, true, "raw"));
         for name in ["051.out", "051.pc.out", "051.out.qcow2", "051.out.nocache"] {
             std::fs::write(dir.path().join(name), "").expect("file");
@@ -87,7 +86,7 @@ mod tests {
         let dir = tempfile::tempdir().expect("temporary directory");
         std::fs::write(dir.path().join("051.out"), "").expect("file");
         let found = find(&dir.path().join("051"), false, "raw", || panic!("asked for the machine"));
-        assert!(found.expect("a look").is_ok());
+        assert!(found.expect("a look").is_some());
         assert!(may_exist(&dir.path().join("051"), false, "raw"));
     }
 }

@@ -1,8 +1,10 @@
 //! Runs one test and judges it as `check` does.
 
 use std::ffi::OsString;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{Read as _, Seek as _, SeekFrom};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use nix::unistd::{AccessFlags, access};
 
@@ -18,6 +20,12 @@ use crate::process::Status;
 
 /// Lines of the output that a time-out shows.
 const TAIL: usize = 20;
+
+/// The longest output that is compared, in bytes. The longest reference has a twentieth of it.
+const OUTPUT_MAX: u64 = 64 << 20;
+
+/// How much of an even longer output is read, in bytes.
+const END: i64 = 64 << 10;
 
 /// What the trials of a run share.
 #[derive(Debug)]
@@ -41,9 +49,8 @@ pub(super) struct Programs {
 pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     let programs = shared.programs()?;
     let env = ctx.env();
-    let reference = match plan::find_reference(point, env)? {
-        Ok(reference) => reference,
-        Err(_) => return Err(Error::Skip(plan::no_reference(point))),
+    let Some(reference) = plan::find_reference(point, env)? else {
+        return Err(Error::Skip(plan::no_reference(point)));
     };
     let expected = fs::read(&reference).map_err(Error::io(format!("read {}", reference.display())))?;
     let test = &point.test;
@@ -59,22 +66,30 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     let job = Job {
         argv,
         env: shared.surroundings.variables(env, &place)?,
-        dir: test.path.parent().unwrap_or(shared.surroundings.tree.root()).to_owned(),
+        dir: shared.surroundings.dir_of(test).to_owned(),
         output: output.clone(),
         limit: ctx.deadline().remaining(),
     };
     let report = supervisor::run(&job)?;
     tell_of_leftovers(point, &report);
-    let actual = fs::read(&output).map_err(Error::io(format!("read {}", output.display())))?;
+    let limit = env.timeout_scale().scale(plan::LIMIT).unwrap_or_default();
+    let (actual, length) = read_output(&output)?;
+    let too_long = length > OUTPUT_MAX;
     let differs = || {
-        (!compare::same(&expected, &actual)).then(|| SuiteOutput {
+        (!too_long && !compare::same(&expected, &actual)).then(|| SuiteOutput {
             reference: reference.clone(),
             expected: compare::readable(&expected),
             actual: compare::readable(&actual),
             bytes: actual.clone(),
         })
     };
-    let problem = problem(&report, &job, &actual);
+    let problem = problem(&report, limit, &actual).or_else(|| {
+        too_long.then(|| {
+            let end = indented(&tail(&compare::readable(&actual)));
+            let text = format!("its output of {length} bytes was not compared; the last lines:\n{end}");
+            (text, false)
+        })
+    });
     if let Some((text, is_error)) = problem {
         if test.source.steps_clock && !programs.emulator.has_qtest() && !is_error {
             return Err(Error::Skip(format!(
@@ -145,7 +160,7 @@ fn shows_clock(reference: &[u8]) -> bool {
 }
 
 /// How the test ended, if that alone is a failure, and whether it is an error.
-fn problem(report: &Report, job: &Job, actual: &[u8]) -> Option<(String, bool)> {
+fn problem(report: &Report, limit: Duration, actual: &[u8]) -> Option<(String, bool)> {
     match &report.end {
         End::Exited(0) => None,
         End::Exited(status) => Some((format!("the test ended with {}", Status::Exited(*status)), false)),
@@ -155,7 +170,7 @@ fn problem(report: &Report, job: &Job, actual: &[u8]) -> Option<(String, bool)> 
         End::TimedOut(alive) => Some((
             format!(
                 "timed out after {:.1} s; these processes were running, and were killed:\n{}\nlast lines of its output:\n{}",
-                job.limit.unwrap_or_default().as_secs_f64(),
+                limit.as_secs_f64(),
                 indented(&alive.join("\n")),
                 indented(&tail(&compare::readable(actual))),
             ),
@@ -179,6 +194,21 @@ fn tell_of_leftovers(point: &Point, report: &Report) {
             mount.display()
         ));
     }
+}
+
+/// A test's output and its length in bytes; of an output that is too long, the end.
+fn read_output(path: &Path) -> Result<(Vec<u8>, u64)> {
+    let read = || {
+        let mut file = File::open(path)?;
+        let length = file.metadata()?.len();
+        if length > OUTPUT_MAX {
+            file.seek(SeekFrom::End(-END))?;
+        }
+        let mut bytes = Vec::new();
+        file.read_to_end(&mut bytes)?;
+        Ok((bytes, length))
+    };
+    read().map_err(Error::io(format!("read {}", path.display())))
 }
 
 /// What a test wrote to tell that it, or a part of it, was not run.

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use regex::Regex;
 
+use crate::env::Version;
 use crate::error::{Error, Result};
 
 /// The file that every suite since QEMU 6.0 has, and that holds what differs.
@@ -13,7 +14,7 @@ const SETTINGS: &str = "testenv.py";
 #[derive(Clone, Debug)]
 pub(super) struct Tree {
     root: PathBuf,
-    version: Option<String>,
+    version: Option<Version>,
     machines: Vec<(String, String)>,
     not_generic: Vec<String>,
 }
@@ -32,9 +33,15 @@ impl Tree {
             ))
         })?;
         let root = path.canonicalize().map_err(Error::io(format!("resolve {}", path.display())))?;
+        if root.to_str().is_none() {
+            return Err(Error::Variable {
+                name: "IOTESTS_SUITE".to_owned(),
+                value: root.display().to_string(),
+                expected: "a path that is UTF-8, for its tests print it".to_owned(),
+            });
+        }
         let version = root.ancestors().nth(2).and_then(|source| {
-            let text = std::fs::read_to_string(source.join("VERSION")).ok()?;
-            Some(text.trim().to_owned())
+            std::fs::read_to_string(source.join("VERSION")).ok()?.trim().parse().ok()
         });
         Ok(Self { root, version, machines: machines(&text), not_generic: not_generic(&text) })
     }
@@ -45,8 +52,8 @@ impl Tree {
     }
 
     /// QEMU's version, where the tree tells it.
-    pub(super) fn version(&self) -> Option<&str> {
-        self.version.as_deref()
+    pub(super) fn version(&self) -> Option<Version> {
+        self.version
     }
 
     /// Where the Python packages are that the tests import.

@@ -84,7 +84,7 @@ fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
     let ran = suite.run(&["--exact", "006::raw"], &[("IOTESTS_TIMEOUT_SCALE", "0.005")]);
     assert_eq!(ran.results(), ["006::raw: FAILED"]);
     ran.says("timed out after 3.0 s").says("before the wait").says("sleep 1000").says("daemon.pid");
-    let kept = suite.scratch().join("failed/006.raw/daemon.pid");
+    let kept = suite.kept("006.raw").join("daemon.pid");
     let daemon: i32 = std::fs::read_to_string(kept).unwrap().trim().parse().unwrap();
     assert!(kill(Pid::from_raw(daemon), None).is_err(), "the daemon lives on");
 }

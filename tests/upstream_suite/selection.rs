@@ -1,6 +1,8 @@
 //! What is listed and what is run.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
@@ -20,6 +22,35 @@ fn a_directory_that_is_no_suite_is_an_error() {
     let ran = finish(suite.command(["--list"]).env("IOTESTS_SUITE", suite.root().join("tests")));
     assert!(!ran.status.success());
     ran.notes("IOTESTS_SUITE").notes("testenv.py").notes("what to do");
+}
+
+#[test]
+fn a_suite_at_a_path_that_cannot_be_printed_is_an_error() {
+    let suite = Suite::new();
+    let odd = suite.scratch().join(OsStr::from_bytes(b"odd\xff"));
+    fs::create_dir_all(suite.scratch()).unwrap();
+    fs::rename(suite.root(), &odd).unwrap();
+    let ran = finish(suite.command(["--list"]).env("IOTESTS_SUITE", odd));
+    assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
+    ran.notes("IOTESTS_SUITE").notes("UTF-8");
+}
+
+#[test]
+fn the_format_is_not_for_options_to_name() {
+    let suite = Suite::new();
+    let ran = suite.run(&["--exact", "001::raw"], &[("QEMU_IO_OPTIONS", "--misalign -f qcow2")]);
+    assert!(!ran.status.success() && ran.results().is_empty(), "{}", ran.stdout);
+    ran.notes("QEMU_IO_OPTIONS").notes("without a format");
+}
+
+#[test]
+fn a_reference_of_the_project_is_not_for_the_suite() {
+    let suite = Suite::new();
+    let project = suite.scratch().join("project");
+    fs::create_dir_all(project.join("reference")).unwrap();
+    fs::write(project.join("reference/001.out"), "what a case of this name logs\n").unwrap();
+    let ran = finish(suite.command(["--exact", "001::raw"]).env("CARGO_MANIFEST_DIR", &project));
+    assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stdout);
 }
 
 #[test]
@@ -94,6 +125,9 @@ fn groups_choose() {
     assert!(listed("qick").1.contains("\"qick\""), "{:?}", listed("qick"));
     fs::write(suite.file("group.local"), "# mine\n1 own\nnamed own\n").unwrap();
     assert_eq!(listed("own").0, "001 tests/named ");
+    // nextest then asks for each by its name.
+    let ran = suite.run(&["--exact", "001::raw"], &[("IOTESTS_GROUPS", "own")]);
+    assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stderr);
     fs::write(suite.file("group.local"), "17 own\n99 own\n").unwrap();
     assert!(listed("own").1.contains("group.local:2:1"), "{:?}", listed("own"));
 }
@@ -115,6 +149,17 @@ fn what_is_remembered_of_one_suite_is_not_taken_for_another() {
     };
     assert_eq!(failed(&other).results(), Vec::<String>::new());
     assert_eq!(failed(&suite).results(), ["002::raw: FAILED"]);
+}
+
+#[test]
+fn what_one_suite_left_stays_when_another_passes() {
+    let (suite, other) = (Suite::new(), Suite::new());
+    fs::copy(other.file("001.out"), other.file("002.out")).unwrap();
+    fs::copy(other.file("001"), other.file("002")).unwrap();
+    suite.run(&["--exact", "002::raw"], &[]);
+    let ran = suite.run(&["--exact", "002::raw"], &[("IOTESTS_SUITE", other.root().to_str().unwrap())]);
+    assert_eq!(ran.results(), ["002::raw: ok"], "{}", ran.stdout);
+    assert!(suite.kept("002.raw").join("002.out.bad").exists());
 }
 
 #[test]
@@ -145,10 +190,15 @@ fn the_environment_of_a_test_can_be_had_in_a_shell() {
     let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]);
     assert!(printed.status.success(), "{}", printed.stderr);
     assert!(!printed.stdout.contains("running"), "{}", printed.stdout);
-    let script = format!("{}\ncd {}\n./019 2>&1 | grep -v out.bad", printed.stdout, suite.root().display());
+    let script = format!("{}\n./019 2>&1 | grep -v out.bad", printed.stdout);
     let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
     let expected = fs::read_to_string(suite.file("019.out.qcow2")).unwrap().replace("019.out.bad\n", "");
     assert_eq!(ran.stdout, expected, "{}", printed.stdout);
+    // A named test runs where it is, and one that fits is found without its whole name.
+    let printed = suite.run(&["named::raw"], &[("IOTESTS_LIST", "environment")]).stdout;
+    let script = format!("{printed}\n./named");
+    let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
+    assert_eq!(ran.stdout, fs::read_to_string(suite.file("tests/named.out")).unwrap(), "{printed}");
 }
 
 #[test]
@@ -180,5 +230,6 @@ fn a_shell_gets_nothing_to_execute_where_there_is_no_environment() {
     };
     refused(suite.command(["--exact", "001::raw"]).env_remove("IOTESTS_SUITE"), "apt-get source qemu");
     refused(suite.command(["--exact", "001::raw"]).env("PYTHON", "/nonexistent"), "set PYTHON");
-    refused(&mut suite.command(["--exact", "nonesuch::raw"]), "name one with --exact");
+    refused(&mut suite.command(["--exact", "nonesuch::raw"]), "no test chosen");
+    refused(&mut suite.command(["001"]), "2 trials chosen");
 }

@@ -72,6 +72,13 @@ impl Suite {
         self.dir.path().join("scratch")
     }
 
+    /// Where the files of a failed trial are kept.
+    pub(crate) fn kept(&self, trial: &str) -> PathBuf {
+        let suites = fs::read_dir(self.scratch().join("failed")).into_iter().flatten();
+        let mut places = suites.map(|suite| suite.unwrap().path().join(trial));
+        places.find(|place| place.exists()).unwrap_or_default()
+    }
+
     /// The directories of runs that are there.
     pub(crate) fn run_dirs(&self) -> Vec<PathBuf> {
         let list = |dir: &Path| fs::read_dir(dir).into_iter().flatten().map(|entry| entry.unwrap().path());

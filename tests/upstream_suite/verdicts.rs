@@ -111,9 +111,9 @@ fn a_step_of_the_clock_without_qtest_is_a_skip() {
 fn files_of_a_failed_test_are_kept_and_those_of_a_passed_one_are_not() {
     let suite = Suite::new();
     suite.run(&["--exact", "002::raw", "001::raw"], &[]);
-    let kept = suite.scratch().join("failed");
-    assert_eq!(fs::read(kept.join("002.raw/002.out.bad")).unwrap(), b"same\nthis of raw\n");
-    assert_eq!(fs::read_dir(&kept).unwrap().count(), 1);
+    let kept = suite.kept("002.raw");
+    assert_eq!(fs::read(kept.join("002.out.bad")).unwrap(), b"same\nthis of raw\n");
+    assert_eq!(fs::read_dir(kept.parent().unwrap()).unwrap().count(), 1);
     assert_eq!(suite.run_dirs(), Vec::<std::path::PathBuf>::new());
 }
 
@@ -197,4 +197,15 @@ fn a_run_goes_on_when_its_program_is_built_anew() {
     let ran = finish(&mut suite.command_of(&program, args));
     assert_eq!(ran.results(), ["003::raw: ok", "005::raw: ok"], "{}\n{}", ran.stdout, ran.stderr);
     assert!(!program.exists());
+}
+
+#[test]
+fn output_without_measure_is_not_compared() {
+    let suite = Suite::new();
+    suite.replace("001", "echo begin\nhead -c 70000000 /dev/zero | tr '\\0' x\necho\necho end\nstatus=0");
+    let ran = suite.run(&["--exact", "001::raw"], &[]);
+    assert_eq!(ran.results(), ["001::raw: FAILED"], "{}", ran.stderr);
+    ran.says("its output of 70000011 bytes was not compared").says("    end\n");
+    assert!(ran.stdout.len() < 1_000_000, "{} bytes", ran.stdout.len());
+    assert_eq!(fs::metadata(suite.kept("001.raw").join("001.out.bad")).unwrap().len(), 70_000_011);
 }
