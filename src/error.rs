@@ -214,6 +214,15 @@ impl Error {
         }
     }
 
+    /// Whether a wait reached its deadline.
+    pub(crate) fn is_timeout(&self) -> bool {
+        match self {
+            Self::Timeout { .. } => true,
+            Self::Script { error, .. } => error.is_timeout(),
+            _ => false,
+        }
+    }
+
     /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {
@@ -275,6 +284,9 @@ impl fmt::Debug for Failure {
 pub trait Unchecked {
     /// The output of a tool that ran to its end with any exit status. Death by a signal stays an
     /// error.
+    ///
+    /// # Errors
+    /// Every error but [`Error::Tool`].
     fn unchecked(self) -> Result<Output>;
 }
 

@@ -22,7 +22,7 @@ const MAIN: &str = "main.rs";
 ///
 /// Cargo cannot watch for new files without watching all that is below `dir`, and a changed script
 /// case is to recompile nothing. So the harness looks for them, and marks the build as out of
-/// date when there are any.
+/// date when there are any. `dir` is where it looks for scripts as well.
 ///
 /// For use in a build script: whatever goes wrong is told to cargo, which then fails the build.
 pub fn cases(dir: &str) {
@@ -80,7 +80,9 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
             "    ::iotests::harness::Case {{ path: {case:?}, file: {file:?}, suite: {module}::suite }},"
         );
     }
-    Ok(format!("{modules}const CASES: &[::iotests::harness::Case] = &[\n{entries}];\n"))
+    Ok(format!(
+        "{modules}const CASE_DIR: &str = {dir:?};\nconst CASES: &[::iotests::harness::Case] = &[\n{entries}];\n"
+    ))
 }
 
 /// The case files, relative to `root`, in the order of their names, with `/` on every system.

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use iotests::env::{Accel, Listing, TestEnv, ToolKind, Version, variables};
+use iotests::test::Test;
 
 fn read(vars: &[(&str, &str)]) -> Result<TestEnv, Vec<String>> {
     let vars = vars.iter().map(|(name, value)| (OsString::from(name), OsString::from(value)));
@@ -173,15 +174,39 @@ fn an_unknown_variable_of_ours_is_an_error() {
             ("IOTESTS_BLES", "1"),
             ("IOTESTS_QUUX_FROBNICATE", "x"),
             ("QEMU_IMG_PROGG", "x"),
-            ("IOTESTS_TRIAL", "x")
+            ("IOTESTS_TRIAL", "x"),
+            ("IOTESTS_SEED_VECTORS", "for our own tests")
         ]),
         [
             "environment variable IOTESTS_BLES is \"1\": expected it to be unset, for there is no such variable; \
-             did you mean IOTESTS_BLESS?",
+             did you mean \"IOTESTS_BLESS\"?",
             "environment variable IOTESTS_QUUX_FROBNICATE is \"x\": expected it to be unset, for there is no such \
              variable",
         ]
     );
+}
+
+#[test]
+fn qemu_has_two_names_for_one_cache_mode() {
+    let off = env(&[("CACHEMODE", "off")]);
+    assert_eq!((off.cachemode(), off.cachemode_is_default()), ("none", false));
+}
+
+#[test]
+fn an_empty_tmpdir_is_as_good_as_none() {
+    let scratch = || Test::new().unwrap().file("x").to_string();
+    if std::env::var("TMPDIR").as_deref() == Ok("") {
+        assert!(scratch().starts_with("/tmp/"), "{}", scratch());
+        return;
+    }
+    let again = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "an_empty_tmpdir_is_as_good_as_none"])
+        .env("TMPDIR", "")
+        .env_remove("TEST_DIR")
+        .output()
+        .unwrap();
+    let printed = String::from_utf8_lossy(&again.stdout);
+    assert!(again.status.success() && printed.contains("1 passed"), "{printed}");
 }
 
 #[test]

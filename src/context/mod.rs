@@ -128,8 +128,8 @@ impl Context {
         let env = env.map_err(|errors| {
             Error::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
-        let temp = std::env::temp_dir();
-        let run = RunDir::create(env.test_dir().unwrap_or(&temp), env.sock_dir().unwrap_or(&temp))?;
+        let temp = env.tmp_dir();
+        let run = RunDir::create(env.test_dir().unwrap_or(temp), env.sock_dir().unwrap_or(temp))?;
         let params = Params {
             imgfmt: imgfmt.or(env.imgfmts().first().map(String::as_str)).unwrap_or("raw").to_owned(),
             imgproto: env.imgprotos().first().map_or("file", String::as_str).to_owned(),

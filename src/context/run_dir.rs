@@ -38,6 +38,9 @@ struct Locked {
 impl RunDir {
     /// Makes the run's directories below `base` (scratch files) and `sock_base` (sockets, so a
     /// short path), after removing those of runs that are gone.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when they cannot be made, or not be locked.
     pub fn create(base: &Path, sock_base: &Path) -> Result<Self> {
         for dir in [base, sock_base] {
             fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
@@ -54,6 +57,9 @@ impl RunDir {
     }
 
     /// Directories for the next trial.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the scratch directory cannot be made; [`Error::Setup`] when its name is not UTF-8.
     pub fn trial(&self) -> Result<Scratch> {
         let number = self.next.fetch_add(1, Ordering::Relaxed).to_string();
         Scratch::create(self.scratch.dir.join(&number), self.sockets.dir.join(&number))

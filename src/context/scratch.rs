@@ -95,6 +95,9 @@ impl Scratch {
     }
 
     /// The socket directory, which is made if it is not there yet (`iotests.py: sock_dir`).
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be made.
     pub fn sock_dir(&self) -> Result<&Path> {
         if self.sock_dir_made.get().is_none() {
             fs::create_dir_all(&self.sock_dir)

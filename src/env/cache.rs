@@ -8,13 +8,13 @@ use std::fs::{File, Metadata, OpenOptions};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::sync::mpsc;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::process::lock;
 
 /// To be raised when the meaning of a stored value changes.
 const FORMAT: u32 = 1;
@@ -114,7 +114,7 @@ impl Cache {
         }
         let lock = std::fs::create_dir_all(dir)
             .ok()
-            .and_then(|()| lock(&dir.join(format!("{stem}.lock")), patience));
+            .and_then(|()| lock_file(&dir.join(format!("{stem}.lock")), patience));
         if lock.is_some()
             && let Some(answer) = load(&file, &identity)
         {
@@ -153,33 +153,8 @@ fn store<T: Serialize>(dir: &Path, file: &Path, entry: &Entry<T>) -> std::io::Re
     Ok(())
 }
 
-/// Takes the lock; `None` if that cannot be had, or not in time. It ends with the process that has
-/// it.
-fn lock(file: &Path, patience: Duration) -> Option<Flock<File>> {
+/// Takes the lock; `None` if that cannot be had, or not in time.
+fn lock_file(file: &Path, patience: Duration) -> Option<Flock<File>> {
     let file = OpenOptions::new().create(true).truncate(false).write(true).open(file).ok()?;
-    match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Some(lock),
-        Err((file, Errno::EWOULDBLOCK)) => lock_in_time(file, patience),
-        Err(_) => None,
-    }
-}
-
-/// The system call that waits for a lock knows no time limit, so a thread makes it. One that gets
-/// the lock too late finds nobody to give it to, and drops it.
-fn lock_in_time(mut file: File, patience: Duration) -> Option<Flock<File>> {
-    let (sender, receiver) = mpsc::channel();
-    let wait = move || {
-        loop {
-            match Flock::lock(file, FlockArg::LockExclusive) {
-                Ok(lock) => {
-                    let _ = sender.send(lock);
-                    return;
-                }
-                Err((again, Errno::EINTR)) => file = again,
-                Err(_) => return,
-            }
-        }
-    };
-    std::thread::Builder::new().name("probe lock".to_owned()).spawn(wait).ok()?;
-    receiver.recv_timeout(patience).ok()
+    lock(file, patience).ok()?
 }

@@ -90,17 +90,6 @@ impl Emulator {
         self.commands.binary_search_by(|command| command.as_str().cmp(name)).is_ok()
     }
 
-    /// Whether there is a virtio block device on any bus (`iotests.py: _verify_virtio_blk`).
-    pub fn has_virtio_blk(&self) -> bool {
-        self.devices.iter().any(|device| device.contains("virtio-blk"))
-    }
-
-    /// The virtio SCSI controllers on a bus that machines have
-    /// (`iotests.py: _verify_virtio_scsi_pci_or_ccw`).
-    pub fn has_virtio_scsi_pci_or_ccw(&self) -> bool {
-        self.has_device("virtio-scsi-pci") || self.has_device("virtio-scsi-ccw")
-    }
-
     /// The machine that runs when none is asked for, by its short name if it has one; empty if
     /// there is none.
     pub fn default_machine(&self) -> &str {

@@ -63,12 +63,12 @@ fn fill(image: &mut [u8], words: &[u32]) {
     }
 }
 
-/// As [`image`]; that there is none is an error, which says what to do.
-pub(super) fn for_target(target: &str) -> Result<Vec<u8>> {
+/// As [`image`]; that there is none is a reason to skip what needs a machine, and says what would help.
+fn for_target(target: &str) -> Result<Vec<u8>> {
     image(target).ok_or_else(|| {
-        Error::Setup(format!(
-            "there is no halting firmware for the target {target}, so no virtual machine can run\n\
-             what to do: set QEMU_PROG to an emulator for x86, Arm or RISC-V, or to one that has the qtest accelerator"
+        Error::Skip(format!(
+            "no halting firmware for the target {target}, on which virtual machines therefore need the qtest \
+             accelerator: set QEMU_PROG to an emulator that has it, or to one for x86, Arm or RISC-V"
         ))
     })
 }
@@ -78,7 +78,8 @@ impl TestEnv {
     /// when several processes do it at the same time.
     ///
     /// # Errors
-    /// [`Error::Setup`] if there is none for this target, or the emulator cannot be asked.
+    /// [`Error::Skip`] if there is none for this target; [`Error::Setup`] if the emulator cannot be asked;
+    /// [`Error::Io`].
     pub fn write_firmware(&self, dir: &Path) -> Result<PathBuf> {
         let target = &self.caps().emulator()?.target;
         let image = for_target(target)?;

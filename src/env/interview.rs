@@ -10,7 +10,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::{Value, json};
 
-use super::probe::quoted;
+use super::ask::quoted;
 use crate::error::{Error, Result as OwnResult};
 use crate::process::{Child, Cmd, Deadline, Registry, Stream};
 

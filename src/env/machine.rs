@@ -6,7 +6,7 @@ use serde_json::json;
 
 use super::interview::{Question, interview};
 use super::probe::LIMIT;
-use super::{Accel, TestEnv, ToolKind, firmware};
+use super::{Accel, TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 
@@ -52,17 +52,6 @@ impl TestEnv {
         }
     }
 
-    /// Checks that virtual machines can run here: an accelerator, and firmware where that executes code.
-    ///
-    /// # Errors
-    /// As [`accelerator`](Self::accelerator), and [`Error::Setup`] if there is no firmware.
-    pub fn vms_run(&self) -> Result<()> {
-        if self.accelerator()? != Accel::Qtest {
-            firmware::for_target(&self.caps().emulator()?.target)?;
-        }
-        Ok(())
-    }
-
     /// Has QEMU use KVM, if it is to: that the device can be opened does not mean that it works.
     ///
     /// # Errors
@@ -90,6 +79,9 @@ impl TestEnv {
     /// The machine that references may be specific to (`iotests.py: qemu_default_machine`):
     /// QEMU_DEFAULT_MACHINE, or what the emulator runs when no other is asked for, by its short
     /// name. Empty if there is none.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the emulator has to be asked, and does not answer.
     pub fn default_machine(&self) -> Result<&str> {
         match self.given_default_machine() {
             Some(machine) => Ok(machine),
@@ -99,6 +91,9 @@ impl TestEnv {
 
     /// The machine to ask for with `-machine`, on targets where the one that would run otherwise is
     /// missing or of no use, unless QEMU_OPTIONS asks for one.
+    ///
+    /// # Errors
+    /// As [`default_machine`](Self::default_machine).
     pub fn machine_option(&self) -> Result<Option<&'static str>> {
         if self.qemu_options().iter().any(|word| matches!(word.trim_start_matches('-'), "machine" | "M")) {
             return Ok(None);

@@ -1,10 +1,12 @@
 //! What surrounds a run: the variables it was given, the binaries it shall test, and what those
 //! can do.
 //!
-//! [`TestEnv`] is made once, from the process's environment, and never changes afterwards; nothing
-//! else reads a variable. What the binaries can do is found out only when somebody asks, one
+//! [`TestEnv`] is made once, from the process's environment, and never changes afterwards. What says
+//! how tests run is read here alone; what cargo, libtest or Python go by is read where they are
+//! served, at the start of a run. What the binaries can do is found out only when somebody asks, one
 //! question at a time, and remembered on disk ([`Capabilities`]).
 
+mod ask;
 mod cache;
 mod dirs;
 mod emulator;
@@ -16,6 +18,7 @@ mod probe;
 mod reader;
 mod run_settings;
 mod schema;
+mod similar;
 mod testenv;
 mod tool;
 mod values;
@@ -26,7 +29,9 @@ pub use emulator::{Emulator, Machine};
 pub use firmware::image as firmware_image;
 pub use probe::{Capabilities, Formats, Support};
 pub use schema::Schema;
+pub(crate) use similar::similar_word;
 pub use testenv::TestEnv;
 pub use tool::{Tool, ToolKind};
+pub(crate) use values::{AIO_MODES, CACHE_MODES};
 pub use values::{Accel, GroupFilter, Listing, TimeoutScale};
 pub use version::Version;

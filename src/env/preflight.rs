@@ -2,7 +2,8 @@
 
 use std::thread;
 
-use super::probe::{LIMIT, ask_version, unusable};
+use super::ask::{ask_version, unusable};
+use super::probe::LIMIT;
 use super::{TestEnv, ToolKind, Version};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
@@ -21,7 +22,7 @@ impl TestEnv {
     ///
     /// # Errors
     /// One [`Error::Setup`] with everything that is wrong.
-    pub fn start_each(&self, which: &[ToolKind]) -> Result<()> {
+    pub(crate) fn start_each(&self, which: &[ToolKind]) -> Result<()> {
         let problems: Vec<_> = thread::scope(|scope| {
             let started: Vec<_> = which.iter().map(|kind| scope.spawn(|| self.start(*kind))).collect();
             let ended = started.into_iter().map(|thread| match thread.join() {
@@ -79,7 +80,7 @@ impl TestEnv {
     ///
     /// # Errors
     /// [`Error::Setup`] with the binaries and their versions.
-    pub fn one_version(&self, which: &[ToolKind]) -> Result<Option<String>> {
+    pub(crate) fn one_version(&self, which: &[ToolKind]) -> Result<Option<String>> {
         let told = |kind| {
             let (version, program) = (self.caps().version(kind)?, &self.tool(kind)?.program);
             Ok::<_, Error>((version, format!("\n    {} is {version}", program.display())))
@@ -113,7 +114,7 @@ impl TestEnv {
     }
 
     /// Whether the variable of this binary is set.
-    pub fn is_named(&self, kind: ToolKind) -> bool {
+    pub(crate) fn is_named(&self, kind: ToolKind) -> bool {
         self.given().iter().any(|(name, _)| *name == kind.variable())
     }
 }

@@ -10,11 +10,12 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::ask::{ask_version, printed, run, unusable, words_after};
 use super::cache::{Cache, Key};
 use super::interview::{ANY_ACCELERATOR, NO_MACHINE, Question, interview};
 use super::{Emulator, Schema, TestEnv, Tool, ToolKind, Version};
 use crate::error::{Error, Result};
-use crate::process::{Capture, Cmd, Deadline, Output, Registry, remove_at_end};
+use crate::process::{Capture, Cmd, Deadline, Registry, remove_at_end};
 
 /// How long a binary gets to say something about itself.
 pub(super) const LIMIT: Duration = Duration::from_secs(20);
@@ -106,6 +107,9 @@ impl<'e> Capabilities<'e> {
     }
 
     /// The version of a binary.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn version(self, kind: ToolKind) -> Result<Version> {
         let cell = match kind {
             ToolKind::Qemu => return Ok(self.emulator()?.version),
@@ -118,6 +122,9 @@ impl<'e> Capabilities<'e> {
     }
 
     /// What the system emulator is and has.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn emulator(self) -> Result<&'e Emulator> {
         self.know(
             &self.probes.emulator,
@@ -132,6 +139,9 @@ impl<'e> Capabilities<'e> {
     }
 
     /// The formats that the emulator's block layer may use (`iotests.py: supported_formats`).
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn formats(self) -> Result<&'e Formats> {
         self.know(
             &self.probes.formats,
@@ -153,6 +163,9 @@ impl<'e> Capabilities<'e> {
     }
 
     /// The emulator's QAPI schema.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn schema(self) -> Result<&'e Schema> {
         self.know(
             &self.probes.schema,
@@ -169,6 +182,9 @@ impl<'e> Capabilities<'e> {
 
     /// Whether the schema has something at this path ([`Schema::has`]). Each answer is kept by
     /// itself, for reading the whole schema takes longer than anything else here.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn has_feature(self, path: &str) -> Result<bool> {
         if let Some(Ok(schema)) = self.probes.schema.get() {
             return Ok(schema.has(path));
@@ -179,16 +195,25 @@ impl<'e> Capabilities<'e> {
     }
 
     /// The formats and protocols that qemu-img knows.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn image_formats(self) -> Result<&'e [String]> {
         Ok(&self.image_tool()?.formats)
     }
 
     /// Whether there is the quorum driver (`iotests.py: supports_quorum`).
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn quorum(self) -> Result<bool> {
         Ok(self.image_formats()?.iter().any(|format| format == "quorum"))
     }
 
     /// Whether LUKS images can really be created (`iotests.py: has_working_luks`).
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn luks(self) -> Result<&'e Support> {
         let secret = self.env.luks_secret_object();
         let mut probe = Probe::new(ToolKind::QemuImg, "qemu-img-luks");
@@ -212,6 +237,9 @@ impl<'e> Capabilities<'e> {
 
     /// Whether qcow2 images can be compressed with zstd
     /// (`iotests.py: supports_qcow2_zstd_compression`, of later versions).
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn zstd(self) -> Result<&'e Support> {
         let probe = Probe::new(ToolKind::QemuImg, "qemu-img-zstd");
         self.know_created(
@@ -345,56 +373,4 @@ impl TestEnv {
     pub fn caps(&self) -> Capabilities<'_> {
         Capabilities::new(self, self.probes())
     }
-}
-
-/// Runs a tool that shall succeed.
-fn run(tool: &Tool, arguments: &[&str], deadline: Deadline) -> std::result::Result<Output, String> {
-    let command = Cmd::new(&tool.program).args(arguments);
-    let output =
-        command.run(Capture::Merged, deadline, &Registry::new()).map_err(|error| error.to_string())?;
-    if !output.success() {
-        return Err(format!("`{}` ended with {}{}", output.command, output.status, printed(&output)));
-    }
-    Ok(output)
-}
-
-/// Starts a tool for nothing but its version.
-pub(super) fn ask_version(tool: &Tool, deadline: Deadline) -> std::result::Result<Version, String> {
-    let output = run(tool, &["--version"], deadline)?;
-    Version::find_in(&output.stdout)
-        .ok_or_else(|| format!("`{}` told no version{}", output.command, printed(&output)))
-}
-
-pub(super) fn unusable(kind: ToolKind, tool: &Tool, problem: &str) -> String {
-    format!("{} is not a working {kind}: {problem}\nwhat to do: {}", tool.program.display(), kind.advice())
-}
-
-fn printed(output: &Output) -> String {
-    quoted(&output.text())
-}
-
-/// What a program printed, to go on with after how it ended.
-pub(super) fn quoted(text: &str) -> String {
-    const MOST: usize = 20;
-    let text = text.trim_end();
-    if text.is_empty() {
-        return " and printed nothing".to_owned();
-    }
-    let mut out = String::from(" and printed:");
-    for line in text.lines().take(MOST) {
-        out.push_str(&format!("\n    {line}"));
-    }
-    if text.lines().count() > MOST {
-        out.push_str("\n    …");
-    }
-    out
-}
-
-/// The words below a title: on the rest of its line, and on the indented lines that follow.
-fn words_after(text: &str, title: &str) -> Option<Vec<String>> {
-    let (_, list) = text.split_once(title)?;
-    let (first, below) = list.split_once('\n').unwrap_or((list, ""));
-    let below = below.lines().skip_while(|line| line.is_empty()).take_while(|line| line.starts_with(' '));
-    let words = std::iter::once(first).chain(below).flat_map(str::split_whitespace);
-    Some(words.map(str::to_owned).collect())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use super::similar::similar_word;
 use super::variables::{self, PREFIX, VARIABLES};
 use crate::error::Error;
 
@@ -101,14 +102,12 @@ impl Reader {
             .vars
             .iter()
             .map(|(name, value)| (name.to_string_lossy().into_owned(), value.clone()))
-            .filter(|(name, _)| name.starts_with(PREFIX) && variables::find(name).is_none())
+            .filter(|(name, _)| name.starts_with(PREFIX) && !variables::is_known(name))
             .collect();
+        let ours = VARIABLES.iter().map(|variable| variable.name).filter(|name| name.starts_with(PREFIX));
         for (name, value) in unknown {
-            self.refuse(
-                &name,
-                value,
-                &format!("it to be unset, for there is no such variable{}", suggestion(&name)),
-            );
+            let hint = similar_word(&name, ours.clone()).map(|hint| format!("; {hint}")).unwrap_or_default();
+            self.refuse(&name, value, &format!("it to be unset, for there is no such variable{hint}"));
         }
     }
 
@@ -127,15 +126,6 @@ impl Reader {
     /// Everything that was wrong.
     pub(super) fn into_errors(self) -> Vec<Error> {
         self.errors
-    }
-}
-
-fn suggestion(name: &str) -> String {
-    let ours = VARIABLES.iter().map(|variable| variable.name).filter(|known| known.starts_with(PREFIX));
-    let close = ours.map(|known| (strsim::damerau_levenshtein(name, known), known)).min();
-    match close {
-        Some((distance, known)) if distance <= 4 => format!("; did you mean {known}?"),
-        _ => String::new(),
     }
 }
 

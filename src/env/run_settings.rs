@@ -25,7 +25,6 @@ pub(super) struct RunSettings {
     log: Option<PathBuf>,
     tap: Option<PathBuf>,
     unittest: Option<PathBuf>,
-    seed_vectors: Option<PathBuf>,
     trial: Option<String>,
     nextest_run: Option<String>,
 }
@@ -57,7 +56,6 @@ impl RunSettings {
             log: reader.path("IOTESTS_LOG"),
             tap: reader.path("IOTESTS_TAP"),
             unittest: reader.path("IOTESTS_UNITTEST"),
-            seed_vectors: reader.path("IOTESTS_SEED_VECTORS"),
             trial: reader.text("IOTESTS_TRIAL"),
             nextest_run: reader.text("NEXTEST_RUN_ID"),
         }
@@ -138,11 +136,6 @@ impl TestEnv {
     /// Where to write the reproducible unittest report.
     pub fn unittest_report(&self) -> Option<&Path> {
         self.run().unittest.as_deref()
-    }
-
-    /// Where to read test vectors from.
-    pub fn seed_vectors(&self) -> Option<&Path> {
-        self.run().seed_vectors.as_deref()
     }
 
     /// The trial that started this process, if one did.

@@ -69,9 +69,9 @@ impl TestEnv {
             .filter(|dir| !dir.as_os_str().is_empty())
             .filter_map(|dir| std::path::absolute(dir).ok())
             .collect();
-        let given_cachemode = reader.one_of("CACHEMODE", CACHE_MODES);
+        let given_cachemode = reader.parsed("CACHEMODE", values::parse_cache_mode);
         let cachemode = given_cachemode.unwrap_or("writeback");
-        let aiomode = reader.one_of("AIOMODE", &["threads", "native", "io_uring"]).unwrap_or("threads");
+        let aiomode = reader.one_of("AIOMODE", &values::AIO_MODES).unwrap_or("threads");
         let io_modes = || ["--cache", cachemode, "--aio", aiomode].map(str::to_owned).to_vec();
         let tools = ToolKind::ALL.map(|kind| {
             let options = match kind {
@@ -320,9 +320,6 @@ impl TestEnv {
         self.module_dir.iter().cloned().chain(usual.into_iter().flatten()).collect()
     }
 }
-
-/// As `-drive cache=` and `qemu-io --cache` take them.
-const CACHE_MODES: &[&str] = &["writeback", "writethrough", "none", "off", "directsync", "unsafe"];
 
 fn default_qemu_options() -> Vec<String> {
     ["-nodefaults", "-display", "none"].map(str::to_owned).to_vec()

@@ -125,6 +125,17 @@ impl Listing {
     }
 }
 
+/// Cache modes of drives, one name for each.
+pub(crate) const CACHE_MODES: [&str; 5] = ["writeback", "writethrough", "none", "directsync", "unsafe"];
+/// Asynchronous I/O modes of drives.
+pub(crate) const AIO_MODES: [&str; 3] = ["threads", "native", "io_uring"];
+
+/// Reads a cache mode as `-drive cache=` and `qemu-io --cache` take it, where `off` means `none`.
+pub(super) fn parse_cache_mode(text: &str) -> Option<&'static str> {
+    let name = if text == "off" { "none" } else { text };
+    CACHE_MODES.into_iter().find(|mode| *mode == name)
+}
+
 /// Whether this can name a format, a protocol, a group or a part of a case's path.
 pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))

@@ -126,7 +126,12 @@ pub const VARIABLES: &[Variable] = &[
         "a number from 0 to 255",
         "byte that the C library fills freed memory with",
     ),
-    var("TEST_DIR", "under `target/iotests`", MADE_DIR, "where scratch images are made"),
+    var(
+        "TEST_DIR",
+        "under `target/iotests`",
+        MADE_DIR,
+        "where scratch images are made; the history and the files of failed trials are kept there too",
+    ),
     var("SOCK_DIR", "under TMPDIR", MADE_DIR, "where sockets are made"),
     var("SAMPLE_IMG_DIR", "`cases/samples`", THERE_DIR, "where sample images are read from"),
     var("OUTPUT_DIR", "not written", DIR, "where `.notrun` and `.casenotrun` files are written"),
@@ -141,7 +146,7 @@ pub const VARIABLES: &[Variable] = &[
         "IOTESTS_ACCEL",
         "qtest if there is, else tcg",
         "qtest, tcg or kvm",
-        "accelerator of virtual machines",
+        "accelerator of virtual machines; without qtest there are none of targets other than x86, Arm and RISC-V",
     ),
     var("IOTESTS_BLESS", "0", ONE_OR_ZERO, "write references instead of comparing with them"),
     var("IOTESTS_FAIL_FAST", "0", ONE_OR_ZERO, "start nothing more after the first failure"),
@@ -167,12 +172,6 @@ pub const VARIABLES: &[Variable] = &[
         "write the skeleton of a new case and run nothing",
     ),
     var("IOTESTS_RERUN", "unset", "failed", "run only what failed last time"),
-    var(
-        "IOTESTS_SEED_VECTORS",
-        "the copy under `tests`",
-        FILE,
-        "read test vectors from there (tests of the harness)",
-    ),
     var("IOTESTS_SUITE", "unset", THERE_DIR, "QEMU's own suite, to be run by the target `upstream`"),
     var("IOTESTS_TAP", "not written", FILE, "write a TAP report there"),
     var("IOTESTS_TIMEOUT_SCALE", "1", "a positive number", "factor of all time limits"),
@@ -187,6 +186,14 @@ pub const VARIABLES: &[Variable] = &[
 
 /// Names that start so are the harness's own; one that is not in the table is an error.
 pub(super) const PREFIX: &str = "IOTESTS_";
+
+/// What the tests of the harness itself go by, and nobody else.
+const OF_OWN_TESTS: [&str; 1] = ["IOTESTS_SEED_VECTORS"];
+
+/// Whether there is such a variable.
+pub(super) fn is_known(name: &str) -> bool {
+    find(name).is_some() || OF_OWN_TESTS.contains(&name)
+}
 
 /// The entry of this name.
 pub fn find(name: &str) -> Option<&'static Variable> {

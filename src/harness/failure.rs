@@ -45,6 +45,11 @@ pub(super) fn report(problems: &[Problem], scene: &Scene<'_>, color: bool) -> Re
     }
 }
 
+/// A problem in a line, for where there is no room for all of it.
+pub(super) fn first_line(problem: &Problem, project: &Project) -> String {
+    describe(problem, project, false).lines().next().unwrap_or_default().to_owned()
+}
+
 /// Whether writing the reference anew would make the trial pass.
 pub(super) fn can_bless(problems: &[Problem]) -> bool {
     let blessed =

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 
 use super::discovery::Loaded;
 use crate::env::GroupFilter;
+use crate::env::similar_word;
 use crate::error::Error;
-use crate::suite::similar_word;
 
 /// The groups of a suite and of its tests.
 fn of(loaded: &Loaded) -> BTreeSet<&str> {

@@ -14,12 +14,12 @@ use super::discovery::{self, Loaded};
 use super::history::History;
 use super::matrix::{self, Plan};
 use super::printing::{self, failed, print, say};
-use super::run::{self, Run};
-use super::{Project, groups, preflight, report, signals, stale};
-use crate::env::{Listing, TestEnv};
+use super::shared::Run;
+use super::{Project, groups, preflight, report, run, signals, stale};
+use crate::env::{Listing, TestEnv, similar_word};
 use crate::error::{Error, Result};
 use crate::script;
-use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes, similar_word};
+use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes};
 
 /// Exit status when nothing was run because of a mistake in the project or its environment.
 const MISTAKE: u8 = 2;
@@ -74,7 +74,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let ready = || {
         preflight::check(&env, args)?;
-        if args.libtest.list { Ok(()) } else { env.vms_run() }
+        if args.libtest.list { Ok(()) } else { env.accelerator().map(drop) }
     };
     if let Err(error) = ready() {
         return Ok(preflight::fail(args, &error));
@@ -114,6 +114,11 @@ pub(crate) fn conclude(
         plans.retain(|plan| env.groups().selects(&plan.groups));
         if env.rerun_failed() {
             plans.retain(|plan| history.failed(&plan.name));
+            // nextest lists twice.
+            let is_told = args.libtest.list && args.libtest.ignored;
+            if !is_told && !plans.iter().any(|plan| args.select(&plan.name)) {
+                say(format_args!("iotests: none of these trials is remembered in {} as failed", base.display()));
+            }
         }
     }
     if args.libtest.list {
@@ -218,9 +223,10 @@ fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
     let suites = found?;
     if suites.is_empty() && args.exact_names().is_none() {
         return Err(vec![Error::Setup(format!(
-            "no case files below {}: add one, such as cases/first.rs with `pub fn suite(s: &mut Suite)`, \
+            "no case files below {}: add one, such as {} with `pub fn suite(s: &mut Suite)`, \
              or write a script with IOTESTS_NEW=topic/name",
-            project.case_dir().display()
+            project.case_dir().display(),
+            project.show(project.case_dir().join("first.rs"))
         ))]);
     }
     Ok(suites)

@@ -21,6 +21,7 @@ mod reference;
 mod report;
 mod run;
 mod serial;
+mod shared;
 mod signals;
 mod stale;
 mod trial;

@@ -30,8 +30,13 @@ pub(super) struct Record {
 pub(super) enum Outcome {
     /// It did what it should.
     Passed,
-    /// It failed as it is known to, for this reason.
-    KnownFailure(String),
+    /// It failed as it is known to.
+    KnownFailure {
+        /// Why it is known to fail.
+        reason: String,
+        /// What happened, in a line.
+        problem: String,
+    },
     /// It was not run, for this reason.
     Skipped(String),
     /// It failed.

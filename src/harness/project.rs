@@ -1,6 +1,6 @@
 //! The project whose cases are run: where it is and what it holds.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
@@ -21,13 +21,14 @@ pub struct Case {
     pub suite: fn(&mut Suite),
 }
 
-/// A project with its own `cases/` and `reference/`; [`main!`](crate::main) makes it.
+/// A project with its own case files and `reference/`; [`main!`](crate::main) makes it.
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
     built_at: &'static Path,
-    target: &'static str,
+    target: String,
     work: PathBuf,
+    case_dir: &'static str,
     mark: PathBuf,
     cases: &'static [Case],
     suite: Option<PathBuf>,
@@ -35,12 +36,12 @@ pub struct Project {
 
 impl Project {
     /// A project rooted at `root` (where its `Cargo.toml` is), whose cases are built into the test
-    /// target named `target`; `tmp` is cargo's directory for the files of tests, `mark` the file by
+    /// target whose crate is named `crate_name`; `tmp` is cargo's directory for the files of tests, `mark` the file by
     /// which the build is marked as out of date. At run time cargo may name another root, after a
     /// move for example.
     pub fn new(
         root: &'static str,
-        target: &'static str,
+        crate_name: &'static str,
         tmp: Option<&'static str>,
         mark: &'static str,
         cases: &'static [Case],
@@ -49,12 +50,28 @@ impl Project {
         let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_at.to_owned(), PathBuf::from);
         let built =
             tmp.and_then(|tmp| Path::new(tmp).parent()).map_or_else(|| root.join("target"), PathBuf::from);
-        Self { root, built_at, target, work: built.join("iotests"), mark: mark.into(), cases, suite: None }
+        Self {
+            target: target_name(&root, crate_name),
+            root,
+            built_at,
+            work: built.join("iotests"),
+            case_dir: "cases",
+            mark: mark.into(),
+            cases,
+            suite: None,
+        }
     }
 
     /// A target whose trials do not come from case files.
-    pub fn without_cases(root: &'static str, target: &'static str, tmp: Option<&'static str>) -> Self {
-        Self::new(root, target, tmp, "", &[])
+    pub fn without_cases(root: &'static str, crate_name: &'static str, tmp: Option<&'static str>) -> Self {
+        Self::new(root, crate_name, tmp, "", &[])
+    }
+
+    /// Has its case files in this directory below the root, rather than in `cases`.
+    #[must_use]
+    pub fn with_case_dir(mut self, dir: &'static str) -> Self {
+        self.case_dir = dir;
+        self
     }
 
     /// Takes its trials from here; those of another place are others, whatever their names.
@@ -70,7 +87,7 @@ impl Project {
 
     /// Where its case files are.
     pub fn case_dir(&self) -> PathBuf {
-        self.root.join("cases")
+        self.root.join(self.case_dir)
     }
 
     /// Where its references are.
@@ -80,7 +97,7 @@ impl Project {
 
     /// The test target that the cases are built into.
     pub fn target(&self) -> &str {
-        self.target
+        &self.target
     }
 
     /// What tells it from others that keep their files in the same place.
@@ -126,7 +143,7 @@ impl Project {
     /// [`Error::Io`] when cargo cannot be told.
     pub(super) fn new_cases(&self, files: &[String]) -> Result<Vec<String>> {
         let compiled = files.iter().filter(|file| register::is_case(file));
-        let mut files: Vec<_> = compiled.map(|file| format!("cases/{file}")).collect();
+        let mut files: Vec<_> = compiled.map(|file| format!("{}/{file}", self.case_dir)).collect();
         files.retain(|file| !self.cases.iter().any(|case| case.file == file));
         if !files.is_empty() {
             let touched = File::open(&self.mark).and_then(|mark| mark.set_modified(SystemTime::now()));
@@ -142,6 +159,31 @@ impl Project {
         let shown = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(self.built_at));
         shown.unwrap_or(path).display().to_string()
     }
+}
+
+/// The name of the test target that is the crate `crate_name`. A crate's name has no hyphens, and cargo is to be
+/// told the target's, which is in the manifest.
+fn target_name(root: &Path, crate_name: &str) -> String {
+    let declared = || {
+        let manifest = fs::read_to_string(root.join("Cargo.toml")).ok()?;
+        test_targets(&manifest).find(|name| name.replace('-', "_") == crate_name).map(str::to_owned)
+    };
+    let differs = if crate_name.contains('_') { declared() } else { None };
+    differs.unwrap_or_else(|| crate_name.to_owned())
+}
+
+/// The names of a manifest's `[[test]]` tables, in the form that everybody writes them in.
+fn test_targets(manifest: &str) -> impl Iterator<Item = &str> {
+    let mut table = "";
+    manifest.lines().map(str::trim).filter_map(move |line| {
+        if line.starts_with('[') {
+            table = line.split('#').next().unwrap_or_default().trim_end();
+        }
+        let value = line.strip_prefix("name")?.trim_start().strip_prefix('=')?.trim_start();
+        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
+        let name = value[1..].split(quote).next()?;
+        (table == "[[test]]").then_some(name)
+    })
 }
 
 /// Writes the `main` of a test target that runs the project's cases:
@@ -161,13 +203,33 @@ macro_rules! main {
         include!(concat!(env!("OUT_DIR"), "/iotests_cases.rs"));
 
         fn main() -> ::std::process::ExitCode {
-            $crate::harness::main($crate::harness::Project::new(
-                env!("CARGO_MANIFEST_DIR"),
-                env!("CARGO_CRATE_NAME"),
-                option_env!("CARGO_TARGET_TMPDIR"),
-                concat!(env!("OUT_DIR"), "/iotests_new_cases"),
-                CASES,
-            ))
+            $crate::harness::main(
+                $crate::harness::Project::new(
+                    env!("CARGO_MANIFEST_DIR"),
+                    env!("CARGO_CRATE_NAME"),
+                    option_env!("CARGO_TARGET_TMPDIR"),
+                    concat!(env!("OUT_DIR"), "/iotests_new_cases"),
+                    CASES,
+                )
+                .with_case_dir(CASE_DIR),
+            )
         }
     };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_target_is_named_as_its_manifest_names_it() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let name = |crate_name: &str| target_name(dir.path(), crate_name);
+        assert_eq!(name("block_tests"), "block_tests", "there is no manifest");
+        let manifest = "[package]\nname = \"a-b\"\n\n[[test]] # ours\nname = 'block-tests'\nharness = false\n\n\
+                        [[test]]\nname=\"c_d\" # so\n\n[[bench]]\nname = \"e-f\"\n";
+        fs::write(dir.path().join("Cargo.toml"), manifest).expect("write");
+        let names = ["block_tests", "c_d", "a_b", "e_f", "iotests"].map(name);
+        assert_eq!(names, ["block-tests", "c_d", "a_b", "e_f", "iotests"]);
+    }
 }

@@ -3,15 +3,13 @@
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::sync::mpsc;
-use std::thread;
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::Flock;
 use nix::libc::O_NOFOLLOW;
 
 use crate::error::{Error, Result};
+use crate::process;
 
 /// How long a trial waits for others to be done with a resource: many trials' time limits.
 const LIMIT: Duration = Duration::from_secs(3600);
@@ -37,25 +35,8 @@ fn lock(resource: &str, dir: &Path) -> Result<Flock<File>> {
 /// Takes the lock of this file, waiting up to `limit` for `what`.
 pub(super) fn lock_file(path: &Path, what: &str, limit: Duration) -> Result<Flock<File>> {
     let file = open(path).map_err(Error::io(format!("open {}", path.display())))?;
-    let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Ok(lock),
-        Err((file, Errno::EWOULDBLOCK)) => wait(file, path, what, limit)?,
-        Err((_, errno)) => Err(errno),
-    };
-    lock.map_err(Error::os(format!("lock {}", path.display())))
-}
-
-/// The kernel's wait for a lock has no time limit, so a thread does it that can be given up; it lets
-/// go of the lock when it gets it too late.
-fn wait(file: File, path: &Path, what: &str, limit: Duration) -> Result<Result<Flock<File>, Errno>> {
-    let (sender, receiver) = mpsc::channel();
-    thread::Builder::new()
-        .name("lock".to_owned())
-        .spawn(move || {
-            let _ = sender.send(Flock::lock(file, FlockArg::LockExclusive).map_err(|(_, errno)| errno));
-        })
-        .map_err(Error::io("start a thread"))?;
-    receiver.recv_timeout(limit).map_err(|_| Error::Timeout {
+    let lock = process::lock(file, limit).map_err(Error::io(format!("lock {}", path.display())))?;
+    lock.ok_or_else(|| Error::Timeout {
         what: format!("{what} (lock file {})", path.display()),
         after: limit,
         last_seen: String::new(),
@@ -83,6 +64,7 @@ fn open(path: &Path) -> std::io::Result<File> {
 mod tests {
     use super::*;
     use std::sync::atomic::{AtomicU32, Ordering};
+    use std::thread;
 
     #[test]
     fn one_at_a_time_holds_a_resource() {

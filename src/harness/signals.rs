@@ -7,7 +7,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
-use super::run::Run;
+use super::shared::Run;
 use crate::error::{Error, Result};
 
 /// How often the run's directories are removed: what is dying may still add a file.

@@ -78,7 +78,7 @@ fn judge(file: &str, owners: &Owners<'_>, machine: Option<&str>) -> Result<(), S
         Some(name) if MACHINES.contains(&name) || machine == Some(name) => Ok(()),
         Some(name) => {
             let known = IMAGE_FORMATS.iter().chain(&MACHINES).chain([&NOCACHE]);
-            let hint = crate::suite::similar_word(name, known).unwrap_or_default();
+            let hint = crate::env::similar_word(name, known).unwrap_or_default();
             Err(format!("{name:?} is neither {NOCACHE}, a format nor a machine; {hint}"))
         }
     }

@@ -13,8 +13,8 @@ use super::outcome::{Outcome, Problem, Record};
 use super::panics::{self, Panic};
 use super::printing::say;
 use super::reference::{Location, Mismatch, Point};
-use super::run::Run;
 use super::serial;
+use super::shared::Run;
 use crate::context::{Context, Params};
 use crate::error::{Error, Result, SuiteFailure, SuiteOutput, TestResult};
 use crate::suite::{Body, KnownFailure, Place};
@@ -64,6 +64,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     let mut problems = Vec::new();
     let mut skipped = None;
     let end = run_body(plan, &ctx)?;
+    let out_of_time = ctx.deadline().expired();
     run.stop_here_if_stopping();
     match end {
         End::Returned(Ok(())) => {}
@@ -133,19 +134,33 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     if plan.known_failure.is_some() && only_unreferenced {
         problems.clear();
     }
-    match (&plan.known_failure, problems.is_empty()) {
-        (Some(known), false) => return Ok(Outcome::KnownFailure(known.reason.clone())),
-        (Some(known), true) => problems.push(passed(run, plan, known)),
-        (None, true) => {
+    match (&plan.known_failure, problems.first()) {
+        (Some(known), Some(first)) if problems.iter().all(|problem| can_be_known(problem, out_of_time)) => {
+            let problem = failure::first_line(first, &run.project);
+            return Ok(Outcome::KnownFailure { reason: known.reason.clone(), problem });
+        }
+        (Some(known), None) => problems.push(passed(run, plan, known)),
+        (None, None) => {
             run.kept.forget(&plan.name);
             if run.env.keep() {
                 run.kept.keep(ctx.scratch().dir(), &plan.name, Why::Asked)?;
             }
             return Ok(Outcome::Passed);
         }
-        (None, false) => {}
+        (_, Some(_)) => {}
     }
     Ok(Outcome::Failed(keep_and_tell(run, plan, &ctx, problems, not_run)))
+}
+
+/// Whether this can be the failure that was declared. Of a hang, or of what the harness could not do, nobody
+/// knows whether the failure is behind it.
+fn can_be_known(problem: &Problem, out_of_time: bool) -> bool {
+    match problem {
+        Problem::TimedOut { .. } | Problem::Harness(_) => false,
+        Problem::Case(failure) => !(out_of_time && failure.error.is_timeout()),
+        Problem::Late(error) => !(out_of_time && error.is_timeout()),
+        _ => true,
+    }
 }
 
 /// A known failure that did not happen.

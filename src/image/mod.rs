@@ -2,6 +2,7 @@
 
 mod markers;
 mod pattern;
+mod remote;
 mod sample;
 
 pub use markers::{create_image, sector_marker};

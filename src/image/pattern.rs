@@ -31,19 +31,4 @@ impl Test {
             output.stdout
         ))))
     }
-
-    /// The name by which the tested protocol reaches a file of this machine
-    /// (`iotests.py: remote_filename`).
-    ///
-    /// # Errors
-    /// [`Error::Setup`] for a protocol other than `file` and `ssh`.
-    pub fn remote_filename(&self, path: &str) -> Result<String> {
-        match self.imgproto() {
-            "file" => Ok(path.to_owned()),
-            "ssh" => {
-                Ok(format!("ssh://{}@127.0.0.1:22{path}", self.context().env().user().unwrap_or("None")))
-            }
-            other => Err(Error::Setup(format!("there is no remote file name for protocol {other}"))),
-        }
-    }
 }

@@ -63,6 +63,9 @@ impl Child {
     }
 
     /// How it ended, if it has.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system does not tell.
     pub fn try_status(&mut self) -> Result<Option<Status>> {
         self.wait_until(Deadline::after(Duration::ZERO))
     }
@@ -80,6 +83,9 @@ impl Child {
     }
 
     /// Sends a signal to the child alone; one that has ended is left in peace.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when the system refuses to send it.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         if self.try_status()?.is_some() {
             return Ok(());
@@ -88,6 +94,9 @@ impl Child {
     }
 
     /// Kills the whole group and reaps the child.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when not even that ends it in time; [`Error::Io`] when the system does not tell how it ended.
     pub fn kill(&mut self) -> Result<Status> {
         if let Some(status) = self.status {
             return Ok(status);

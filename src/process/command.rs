@@ -111,6 +111,9 @@ impl Cmd {
     ///
     /// The thread matters: the kernel ties the parent-death signal to it, so call this from one
     /// that lives as long as the child may.
+    ///
+    /// # Errors
+    /// [`Error::Io`] when it cannot be started, or not be watched.
     pub fn spawn(self, stdin: Stream, stdout: Stream, stderr: Stream, registry: &Registry) -> Result<Child> {
         let line = self.line();
         let mut command = Command::new(&self.argv[0]);

@@ -52,11 +52,17 @@ impl Deadline {
 
     /// Waits until one of `fds` is readable (or closed) and says which are; all false at the
     /// deadline.
+    ///
+    /// # Errors
+    /// What `poll` fails with; an interruption is none.
     pub fn wait_readable<const N: usize>(&self, fds: [BorrowedFd<'_>; N]) -> Result<[bool; N], Errno> {
         self.wait(fds, PollFlags::POLLIN)
     }
 
     /// Waits until `fd` takes more data, has some, or is closed; false at the deadline.
+    ///
+    /// # Errors
+    /// As [`wait_readable`](Self::wait_readable).
     pub fn wait_either_way(&self, fd: BorrowedFd<'_>) -> Result<bool, Errno> {
         self.wait([fd], PollFlags::POLLIN | PollFlags::POLLOUT).map(|[ready]| ready)
     }

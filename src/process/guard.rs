@@ -43,7 +43,7 @@ pub(super) fn forget_group(group: Pid) {
 
 /// Has a directory removed after this process has ended, if it is still there then. A process that
 /// never starts a child has no guard: there, the next run removes it.
-pub fn remove_at_end(dir: &Path) {
+pub(crate) fn remove_at_end(dir: &Path) {
     if let Some(dir) = dir.to_str().filter(|dir| dir.starts_with('/') && !dir.contains(['\n', '\\'])) {
         Guard::of_this_process().tell(&format!("/ {dir}\n"));
     }

@@ -5,6 +5,7 @@ mod child;
 mod command;
 mod deadline;
 mod guard;
+mod lock;
 mod ready;
 mod registry;
 
@@ -13,7 +14,8 @@ pub use capture::Capture;
 pub use child::Child;
 pub use command::{Cmd, Stream};
 pub use deadline::Deadline;
-pub use guard::remove_at_end;
+pub(crate) use guard::remove_at_end;
+pub(crate) use lock::lock;
 pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;
 

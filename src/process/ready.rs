@@ -27,6 +27,9 @@ pub struct PidFileWatch<'a> {
 
 impl<'a> PidFileWatch<'a> {
     /// Starts watching for `path`, which must not exist yet.
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] when it exists; [`Error::Io`] when its directory cannot be watched.
     pub fn new(path: &'a Path) -> Result<Self> {
         if path.exists() {
             return Err(Error::assertion(format!(

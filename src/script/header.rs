@@ -8,12 +8,8 @@ use super::filters::{self, FilterWord};
 use super::problem::{Pos, Problem};
 use super::syntax::Entry;
 use super::words::is_name;
+use crate::env::{AIO_MODES, CACHE_MODES};
 use crate::suite::{Declaration, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place, Requirement};
-
-/// Cache modes a header may name.
-const CACHE_MODES: &[&str] = &["none", "writethrough", "writeback", "directsync", "unsafe"];
-/// AIO modes a header may name.
-const AIO_MODES: &[&str] = &["threads", "native", "io_uring"];
 
 /// Operating systems that QEMU runs on, as Rust and as Python call them.
 const PLATFORMS: [&str; 9] =
@@ -116,10 +112,10 @@ pub static KEYS: &[Key] = &[
         h.declaration.unsupported_platforms = platforms(e, p);
     }),
     key("cache-modes", "MODE...", "cache modes it runs with", |e, h, p| {
-        h.declaration.cache_modes = known(e, "cache mode", CACHE_MODES, p);
+        h.declaration.cache_modes = known(e, "cache mode", &CACHE_MODES, p);
     }),
     key("aio-modes", "MODE...", "AIO modes it runs with", |e, h, p| {
-        h.declaration.aio_modes = known(e, "AIO mode", AIO_MODES, p);
+        h.declaration.aio_modes = known(e, "AIO mode", &AIO_MODES, p);
     }),
     key("unsupported-imgopts", "WORD...", "words that `IMGOPTS` must not contain", |e, h, _| {
         h.declaration.unsupported_imgopts = texts(e);

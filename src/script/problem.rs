@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
+use crate::env::similar_word;
 use crate::error::Error;
-use crate::suite::similar_word;
 
 /// A place in a script, from 1. All places are equal: where something stands says nothing about
 /// what it is, so that scripts can be compared by what they mean.

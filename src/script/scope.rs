@@ -200,7 +200,7 @@ impl<'s> Scope<'s> {
                     started.iter().filter(|(one, _)| *one == thing.name()).map(|(_, name)| *name).collect();
                 let expected = format!("expected `{}` before it", thing.started_by(name));
                 let message = format!("{} was not started", thing.called(name));
-                let hint = crate::suite::similar_word(name, names.iter().filter(|name| !name.is_empty()));
+                let hint = crate::env::similar_word(name, names.iter().filter(|name| !name.is_empty()));
                 let message = format!("{message}: {}", hint.unwrap_or(expected));
                 self.problems.push(Problem::new(step.at, step.command.name.len(), message));
             }

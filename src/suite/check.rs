@@ -3,11 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, Suite};
-
-/// Cache modes a declaration may name.
-const CACHE_MODES: [&str; 5] = ["none", "writethrough", "writeback", "directsync", "unsafe"];
-/// AIO modes a declaration may name.
-const AIO_MODES: [&str; 3] = ["threads", "native", "io_uring"];
+use crate::env::{AIO_MODES, CACHE_MODES, similar_word};
 
 /// Picks one of the lists of a declaration.
 type List = fn(&Declaration) -> &Vec<String>;
@@ -125,16 +121,6 @@ fn word(what: impl Fn() -> String, text: &str, also: &str, found: &mut Vec<Strin
         let also: Vec<_> = also.chars().map(String::from).collect();
         found.push(format!("{}: expected letters, digits and {} only", what(), also.join(" ")));
     }
-}
-
-/// `did you mean "x"?` for the known word that is nearest to `name` without being that.
-pub(crate) fn similar_word<S: AsRef<str>>(name: &str, known: impl IntoIterator<Item = S>) -> Option<String> {
-    known
-        .into_iter()
-        .map(|word| (strsim::damerau_levenshtein(name, word.as_ref()), word))
-        .filter(|(distance, word)| (1..=2).contains(distance) && *distance < word.as_ref().len())
-        .min_by_key(|(distance, _)| *distance)
-        .map(|(_, word)| format!("did you mean {:?}?", word.as_ref()))
 }
 
 #[cfg(test)]

@@ -213,7 +213,7 @@ pub trait Declare {
     }
 
     /// Declares that the test fails today, and why: it passes while it fails and fails once it
-    /// passes.
+    /// passes. Running out of time is not that failure.
     #[track_caller]
     fn known_failure(&mut self, reason: &str) -> &mut Self {
         let declared = Place::Code(Location::caller());

@@ -6,7 +6,7 @@ mod fixture;
 mod requirement;
 mod verdict;
 
-pub(crate) use check::{mistakes, similar_word};
+pub(crate) use check::mistakes;
 pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place};
 pub use fixture::Fixture;
 pub use requirement::Requirement;

@@ -37,6 +37,9 @@ pub enum ArgsError {
 /// * every other word with a dash is passed on, and does not own the word after it, so that a `-f` there is read;
 /// * a word with a dash is no option, and may be a value, if it is a number or has a blank in it;
 /// * nothing after `--` is read, and `--` is passed on.
+///
+/// # Errors
+/// What cannot be read: an option without its value, or a call for help.
 pub fn create_args(
     args: &[String],
     imgfmt: &str,

@@ -77,6 +77,9 @@ pub enum PresentError {
 /// Components are keys of objects, each with at most one index that follows at once: a further one,
 /// as all else after the closing bracket, is ignored, as in the seed. Indices below zero count from
 /// the end.
+///
+/// # Errors
+/// Where the path ends too soon, and why.
 pub fn dictpath<'a>(value: &'a Value, path: &str) -> Result<&'a Value, PathError> {
     let mut found = value;
     for component in path.split('/') {
@@ -144,6 +147,9 @@ fn python_int(text: &str) -> Option<i64> {
 ///
 /// To demand a list, put it in a list. `[]` means itself. Values are compared as Python does: see
 /// [`py_eq`].
+///
+/// # Errors
+/// What is there instead, and the whole value.
 pub fn matches_qmp(value: &Value, path: &str, expected: &Value) -> Result<(), MismatchError> {
     let found = dictpath(value, path).map_err(|error| MismatchError::Path(error, format!("{value:#}")))?;
     let matched = match expected {
@@ -166,6 +172,9 @@ pub fn matches_qmp(value: &Value, path: &str, expected: &Value) -> Result<(), Mi
 
 /// Demands that there is nothing at a path; `null` is something (`iotests.py:
 /// QMPTestCase.assert_qmp_absent`).
+///
+/// # Errors
+/// What is there; or that the path itself is wrong.
 pub fn absent_qmp(value: &Value, path: &str) -> Result<(), PresentError> {
     match dictpath(value, path) {
         Ok(found) => Err(PresentError::Present {

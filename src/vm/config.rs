@@ -167,7 +167,7 @@ impl VmBuilder {
     /// Launches it and negotiates its monitor.
     ///
     /// # Errors
-    /// [`Error::Died`](crate::error::Error::Died) with QEMU's output when it ends early.
+    /// As [`Vm::launch`]: [`Error::Died`](crate::error::Error::Died) with QEMU's output when it ends early.
     pub fn launch(self) -> Result<Vm> {
         let mut vm = self.build();
         vm.launch()?;

@@ -61,7 +61,8 @@ impl Vm {
     ///
     /// # Errors
     /// [`Error::Assertion`] when it runs already; [`Error::Died`] with QEMU's output when it ends
-    /// early; [`Error::Timeout`] when its monitor does not come up.
+    /// early; [`Error::Timeout`] when its monitor does not come up; [`Error::Skip`] where no VM can run
+    /// without the qtest accelerator, which is not there.
     pub fn launch(&mut self) -> Result<()> {
         if self.running.is_some() {
             return Err(Error::assertion(format!("{} is running already", self.config.name)));

@@ -96,6 +96,36 @@ fn scripts_and_references_compile_nothing_and_a_new_case_file_is_built_in() {
 }
 
 #[test]
+fn cases_may_be_in_another_directory() {
+    let dir = tempfile::tempdir().unwrap();
+    let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
+    write_project(
+        dir.path(),
+        "elsewhere",
+        &[
+            ("build.rs", "fn main() { iotests::register::cases(\"tests/block/\"); }\n"),
+            ("tests/block/compiled.rs", case),
+            ("tests/block/script.case", "quiet log hello\n"),
+            ("cases/ignored.case", "quiet log hello\n"),
+        ],
+    );
+    let built = build_in(dir.path());
+    let run = |new: &str| {
+        let mut command = Command::new(built.executable.as_ref().expect(&built.said));
+        command.args(["--test-threads=1"]).env("CARGO_MANIFEST_DIR", dir.path());
+        let output = command.env("IOTESTS_NEW", new).output().unwrap();
+        (String::from_utf8(output.stdout).unwrap(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (ran, said) = run("");
+    assert!(ran.contains("running 2 tests\n") && ran.contains("test result: ok. 2 passed"), "{ran}{said}");
+    assert!(run("topic/new").1.starts_with("wrote tests/block/topic/new.case: "), "{}", run("topic/new").1);
+    write(dir.path(), "tests/block/late.rs", case);
+    let said = run("").1;
+    assert!(said.contains("tests/block/late.rs is new: run this again"), "{said}");
+    assert!(build_in(dir.path()).anew.contains(&"iotests".to_owned()));
+}
+
+#[test]
 fn a_file_without_a_suite_is_an_error_that_names_it() {
     let (built, said) = build(
         "no-suite",

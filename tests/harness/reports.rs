@@ -52,6 +52,10 @@ fn tap_is_numbered_and_has_reasons() {
         ]
     );
     assert!(text.contains("\n  severity: fail\n  message: |\n    cases/outcome.rs:"), "{text}");
+    assert!(
+        text.contains("\n  message: |\n    cases/outcome.rs:16: not true: the known bug is gone\n"),
+        "{text}"
+    );
     assert!(text.contains("\n  not_run:\n    - \"the other half of the moon\"\n  ...\n"), "{text}");
 }
 
@@ -66,6 +70,8 @@ fn the_log_has_an_object_for_each_trial() {
     assert_eq!(of("passes")["file"], "cases/outcome.rs");
     assert_eq!(of("skips")["reason"], "no such moon today");
     assert_eq!(of("known")["outcome"], "known failure");
+    assert_eq!(of("known")["reason"], "a bug that is known");
+    assert_eq!(of("known")["text"], "cases/outcome.rs:16: not true: the known bug is gone");
     assert_eq!(of("fails")["outcome"], "failed");
     assert_eq!(of("crashes")["outcome"], "error");
     assert_eq!(of("in_part")["not_run"], Value::from(vec!["the other half of the moon"]));
@@ -82,7 +88,8 @@ fn junit_has_times_reasons_and_outputs() {
         "file=\"cases/outcome.rs\"",
         "<testcase name=\"outcome/passes::raw\" classname=\"outcome\" time=\"",
         "<skipped message=\"no such moon today\"/>",
-        "<skipped message=\"a bug that is known\" type=\"known failure\"/>",
+        "<skipped message=\"a bug that is known\" type=\"known failure\">cases/outcome.rs:16: not true: the known bug \
+         is gone</skipped>",
         "<system-out>[case not run] the other half of the moon</system-out>",
         "+a line of its own··",
     ] {

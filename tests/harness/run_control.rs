@@ -41,7 +41,16 @@ fn groups_are_listed_by_file() {
 fn what_failed_runs_again() {
     let project = Project::new();
     let failed = [("IOTESTS_RERUN", "failed")];
+    let forgotten = "iotests: none of these trials is remembered in ROOT/scratch as failed\n";
+    let tells = |args: &[&str]| {
+        let ran = project.run_with(args, &failed);
+        assert_eq!(ran.results(), Vec::<String>::new(), "{}", ran.stdout);
+        ran.stderr.contains(forgotten)
+    };
+    assert!(tells(&[]) && tells(&["--list"]));
+    assert!(!tells(&["--list", "--ignored"]) && !tells(&["--exact", "references/same::raw"]));
     project.run(&["references/"]);
+    assert!(tells(&["outcome/"]) && !tells(&["--list"]));
     let again = project.run_with(&[], &failed);
     assert_eq!(
         again.results(),

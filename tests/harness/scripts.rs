@@ -109,6 +109,14 @@ fn a_known_failure_that_passes_tells_which_line_to_remove() {
 }
 
 #[test]
+fn a_hang_is_not_the_failure_that_is_known() {
+    let text = "known-failure: a bug that is known\ntimeout: 2s\n\nvm launch\nevent NO_SUCH_EVENT\n";
+    let ran = project(&[("topic/hangs.case", text)]).run(&["topic/hangs"]);
+    assert_eq!(ran.results(), ["topic/hangs::raw: FAILED"], "{}", ran.stdout);
+    assert!(ran.stdout.contains(": timed out after 2.0 s"), "{}", ran.stdout);
+}
+
+#[test]
 fn a_known_failure_may_log_before_it_fails() {
     let text = "known-failure: a bug that is known\n\nlog first\nqemu-img info /nowhere/disk\n";
     let ran = project(&[("topic/broken.case", text)]).run(&["topic/broken"]);

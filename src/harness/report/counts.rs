@@ -21,7 +21,7 @@ impl Counts {
         for record in records {
             match &record.outcome {
                 Outcome::Passed => {}
-                Outcome::KnownFailure(_) => counts.expected_failures += 1,
+                Outcome::KnownFailure { .. } => counts.expected_failures += 1,
                 Outcome::Skipped(_) => counts.skipped += 1,
                 Outcome::Failed(report) if report.unexpected_success => counts.unexpected_successes += 1,
                 Outcome::Failed(report) if report.is_failure => counts.failures += 1,

@@ -13,7 +13,9 @@ fn object(record: &Record) -> serde_json::Value {
     let (outcome, reason, text) = match &record.outcome {
         Outcome::Passed => ("passed", None, None),
         Outcome::Skipped(reason) => ("skipped", Some(reason.as_str()), None),
-        Outcome::KnownFailure(reason) => ("known failure", Some(reason.as_str()), None),
+        Outcome::KnownFailure { reason, problem } => {
+            ("known failure", Some(reason.as_str()), Some(problem.clone()))
+        }
         Outcome::Failed(report) => {
             let outcome = if report.is_failure { "failed" } else { "error" };
             (outcome, Some(report.summary()), Some(format!("{}\n{}", report.problems, report.hints)))

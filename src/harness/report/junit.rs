@@ -30,9 +30,9 @@ fn case(record: &Record) -> TestCase {
             status.set_message(reason.as_str());
             status
         }
-        Outcome::KnownFailure(reason) => {
+        Outcome::KnownFailure { reason, problem } => {
             let mut status = TestCaseStatus::skipped();
-            status.set_type("known failure").set_message(reason.as_str());
+            status.set_type("known failure").set_message(reason.as_str()).set_description(problem.as_str());
             status
         }
         Outcome::Failed(report) => {

@@ -16,7 +16,7 @@ use std::time::Duration;
 use super::args::Args;
 use super::outcome::Record;
 use super::printing::say;
-use super::run::Run;
+use super::shared::Run;
 use crate::error::{Error, Result};
 
 pub(super) use not_run::write as write_not_run;

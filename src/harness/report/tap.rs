@@ -11,7 +11,7 @@ pub(super) fn text(records: &[Record]) -> String {
         let (ok, directive) = match &record.outcome {
             Outcome::Passed => ("ok", String::new()),
             Outcome::Skipped(reason) => ("ok", format!(" # SKIP {}", escaped(reason))),
-            Outcome::KnownFailure(reason) => ("not ok", format!(" # TODO {}", escaped(reason))),
+            Outcome::KnownFailure { reason, .. } => ("not ok", format!(" # TODO {}", escaped(reason))),
             Outcome::Failed(_) => ("not ok", String::new()),
         };
         let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name));
@@ -29,14 +29,23 @@ fn diagnostics(out: &mut String, record: &Record) {
             let _ = writeln!(out, "    - {}", serde_json::Value::from(reason.as_str()));
         }
     }
-    if let Outcome::Failed(report) = &record.outcome {
-        let severity = if report.is_failure { "fail" } else { "error" };
-        let _ = writeln!(out, "  severity: {severity}\n  message: |");
-        for line in format!("{}\n{}", report.problems, report.hints).lines() {
-            let _ = writeln!(out, "{}", format!("    {}", printable(line)).trim_end());
+    match &record.outcome {
+        Outcome::Failed(report) => {
+            let severity = if report.is_failure { "fail" } else { "error" };
+            let _ = writeln!(out, "  severity: {severity}");
+            message(out, &format!("{}\n{}", report.problems, report.hints));
         }
+        Outcome::KnownFailure { problem, .. } => message(out, problem),
+        Outcome::Passed | Outcome::Skipped(_) => {}
     }
     out.push_str("  ...\n");
+}
+
+fn message(out: &mut String, text: &str) {
+    let _ = writeln!(out, "  message: |");
+    for line in text.lines() {
+        let _ = writeln!(out, "{}", format!("    {}", printable(line)).trim_end());
+    }
 }
 
 /// `#` starts a directive.

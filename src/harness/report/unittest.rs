@@ -52,7 +52,7 @@ fn is_unexpected_success(outcome: &Outcome) -> bool {
 fn dot(outcome: &Outcome) -> char {
     match outcome {
         Outcome::Passed | Outcome::Skipped(_) => '.',
-        Outcome::KnownFailure(_) => 'x',
+        Outcome::KnownFailure { .. } => 'x',
         Outcome::Failed(report) if report.unexpected_success => 'u',
         Outcome::Failed(report) if report.is_failure => 'F',
         Outcome::Failed(_) => 'E',
@@ -63,7 +63,7 @@ fn word(outcome: &Outcome) -> String {
     match outcome {
         Outcome::Passed => "ok".to_owned(),
         Outcome::Skipped(reason) => format!("skipped {}", python_literal(reason)),
-        Outcome::KnownFailure(_) => "expected failure".to_owned(),
+        Outcome::KnownFailure { .. } => "expected failure".to_owned(),
         Outcome::Failed(report) if report.unexpected_success => "unexpected success".to_owned(),
         Outcome::Failed(report) if report.is_failure => "FAIL".to_owned(),
         Outcome::Failed(_) => "ERROR".to_owned(),
@@ -179,7 +179,10 @@ mod tests {
         let records = [
             record("a", failed(true, false)),
             record("b", failed(false, false)),
-            record("c", Outcome::KnownFailure("so it is".to_owned())),
+            record(
+                "c",
+                Outcome::KnownFailure { reason: "so it is".to_owned(), problem: "it broke".to_owned() },
+            ),
             record("d", failed(true, true)),
         ];
         let (double, single) = ("=".repeat(70), "-".repeat(70));

@@ -1,7 +1,7 @@
 //! Virtual machines: what they are started with, and their life.
 
 use super::super::run::Run;
-use super::super::words::Piece;
+use super::super::words::{Piece, Word};
 use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
@@ -96,6 +96,55 @@ pub(super) const SEND_FILE: Command = Command {
     on: USES,
     run: |run, call| {
         run.vm(call.instance).send_file(call.text(0))?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const PAUSE_DRIVE: Command = Command {
+    name: "vm pause-drive",
+    usage: "DRIVE [EVENT]",
+    about: "holds the requests of a drive at a breakpoint of its blkdebug node, reads and writes if no EVENT is named",
+    on: USES,
+    run: |run, call| -> Result<Done> {
+        let vm = run.vm(call.instance);
+        match call.texts.get(1) {
+            Some(event) => vm.pause_drive_at(call.text(0), event)?,
+            None => vm.pause_drive(call.text(0))?,
+        }
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const RESUME_DRIVE: Command = Command {
+    name: "vm resume-drive",
+    usage: "DRIVE",
+    about: "lets a held drive go on",
+    on: USES,
+    run: |run, call| {
+        run.vm(call.instance).resume_drive(call.text(0))?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const CLOCK_STEP: Command = Command {
+    name: "vm clock-step",
+    usage: "[NANOSECONDS]",
+    about: "steps the virtual clock, or to its next timer; needs `requires: qtest`",
+    look: |args| match args.first().and_then(Word::plain) {
+        Some(text) if text.parse::<u64>().is_err() => {
+            Err(Problem::new(args[0].at, text.len(), "expected a number of nanoseconds"))
+        }
+        _ => Ok(()),
+    },
+    on: USES,
+    run: |run, call| {
+        let nanoseconds = call.texts.first().map(|text| {
+            text.parse().map_err(|_| Error::assertion(format!("{text:?} is no number of nanoseconds")))
+        });
+        run.vm(call.instance).clock_step(nanoseconds.transpose()?)?;
         Ok(Done::default())
     },
     ..Command::BASE
