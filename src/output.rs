@@ -75,7 +75,7 @@ pub struct Output {
     /// How it ended.
     pub status: Status,
     /// What it printed on stdout, and on stderr too unless they were captured apart. Bytes that are
-    /// not UTF-8 are replaced.
+    /// not UTF-8 are replaced, and every line ends in `\n` alone, whatever it was.
     pub stdout: String,
     /// What it printed on stderr, if captured apart.
     pub stderr: String,
@@ -94,5 +94,23 @@ impl Output {
     /// Exit status 0.
     pub fn success(&self) -> bool {
         self.status.success()
+    }
+}
+
+/// What a program printed, as cases see it: bytes that are not UTF-8 become U+FFFD, and lines that end in
+/// `\r\n` or `\r` end in `\n` (`iotests.py: universal_newlines`).
+pub(crate) fn text_of(bytes: Vec<u8>) -> String {
+    let text = String::from_utf8(bytes)
+        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_end_in_one_way_only() {
+        assert_eq!(text_of(b"a\r\nb\rc\n\r\r\n\xff\r".to_vec()), "a\nb\nc\n\n\n\u{fffd}\n");
     }
 }

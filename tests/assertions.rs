@@ -238,6 +238,11 @@ fn the_block_graph_of_a_vm() {
         message_of!(vm.assert_has_block_node(None, None)),
         "assert_has_block_node needs a node name or a file name"
     );
+    // An empty name is none.
+    assert_eq!(
+        message_of!(vm.assert_has_block_node(Some(""), Some(""))),
+        "assert_has_block_node needs a node name or a file name"
+    );
     let graph = "; the whole graph is\n    disk /file null";
     for (path, expected, told) in [
         ("/file", Some("disk"), "at \"/file\" of \"disk\" is node \"null\", expected \"disk\""),

@@ -8,7 +8,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, PermissionsExt};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,7 +20,7 @@ use iotests::env::TestEnv;
 use iotests::error::{Error, Failure};
 use iotests::image::{create_image, sector_marker};
 use iotests::prelude::*;
-use iotests::process::{Cmd, Deadline, Registry};
+use iotests::process::{Cmd, Registry};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use stage::{AMPLE, Stage, text};
@@ -416,11 +416,37 @@ fn a_tool_runs_beside_the_case() {
     drop(dropped);
     assert!(is_gone(pid));
     assert_eq!(stage.late(), [""; 0]);
-    let crashed = endless();
+    let mut ended = endless();
+    ended.signal(Signal::SIGTERM).unwrap();
+    ended.signal(Signal::SIGCONT).unwrap();
+    assert!(is_gone(ended.pid()));
+    drop(ended);
+    assert_eq!(stage.late(), [""; 0], "it died as it was told to");
+    let mut crashed = endless();
+    crashed.signal(Signal::SIGCONT).unwrap();
     kill(Pid::from_raw(crashed.pid()), Signal::SIGSEGV).unwrap();
     assert!(is_gone(crashed.pid()));
     drop(crashed);
     assert!(stage.late()[0].starts_with("qemu-io received signal 11 (SIGSEGV): "));
+}
+
+#[test]
+fn lines_end_in_newlines_whoever_prints_them() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("qemu-io");
+    let play = "printf 'warning\\r'; printf '\\nqemu-io> '; read -r command; printf 'a\\r\\nb\\rqemu-io> '; read -r quit; exit 0";
+    fs::write(&program, format!("#!/bin/sh\n{play}\n")).unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[("QEMU_IO_PROG", &program)], AMPLE);
+    let t = &stage.test;
+    // What it said before its first prompt is not lost.
+    let mut io = t.qemu_io_interactive([""; 0]).unwrap();
+    assert_eq!(io.cmd("length").unwrap(), "warning\na\nb\n");
+    io.close().unwrap();
+    let expected = "warning\nqemu-io> a\nb\nqemu-io> ";
+    assert_eq!(t.qemu_io([""; 0]).unwrap().stdout, expected);
+    assert_eq!(t.qemu_io_start([""; 0]).unwrap().wait().unwrap().stdout, expected);
+    assert_eq!(stage.late(), [""; 0]);
 }
 
 #[test]
@@ -614,9 +640,7 @@ fn a_storage_daemon_is_spoken_to() {
     let job =
         json!({ "job-id": "job0", "options": { "driver": "file", "filename": t.file("new"), "size": 1024 } });
     daemon.cmd("blockdev-create", job).unwrap();
-    let wanted = [EventMatch::job_status("job0", JobStatus::Concluded)];
-    let monitor = daemon.monitor().unwrap();
-    monitor.wait_event(&wanted, Deadline::after(Duration::from_secs(60))).unwrap();
+    daemon.event_wait(EventMatch::job_status("job0", JobStatus::Concluded)).unwrap();
     // It quits by its monitor as well.
     daemon.cmd("quit", ()).unwrap();
     let pid = daemon.pid();
@@ -627,7 +651,8 @@ fn a_storage_daemon_is_spoken_to() {
     let mut mute = t.storage_daemon([""; 0]).start().unwrap();
     let expected = "quit: this storage daemon was started without .qmp()";
     assert_eq!(mute.qmp("quit", ()).unwrap_err().to_string(), expected);
-    assert!(mute.monitor().is_none());
+    let expected = "waiting for an event: this storage daemon was started without .qmp()";
+    assert_eq!(mute.event_wait("JOB_STATUS_CHANGE").unwrap_err().to_string(), expected);
 }
 
 #[test]
@@ -688,6 +713,17 @@ fn a_storage_daemon_that_dies_is_told() {
         shown.contains("\nits monitor:\n    closed the monitor before query-version could be sent"),
         "{shown}"
     );
+    drop(daemon);
+    assert_eq!(stage.late(), [""; 0], "it was told already");
+    // … to a wait for an event …
+    let mut daemon = t.storage_daemon([""; 0]).qmp().start().unwrap();
+    die(daemon.pid());
+    let shown = daemon.event_wait("JOB_STATUS_CHANGE").unwrap_err().to_string();
+    assert!(
+        shown.starts_with("qemu-storage-daemon ended unexpectedly: signal 11 (SIGSEGV)\ncommand: "),
+        "{shown}"
+    );
+    assert!(shown.contains("\nits monitor:\n    closed the monitor before an event"), "{shown}");
     drop(daemon);
     assert_eq!(stage.late(), [""; 0], "it was told already");
     // … to a stop …
@@ -794,6 +830,7 @@ fn remote_names_are_for_file_and_ssh() {
     };
     assert_eq!(name("file", &[]), Ok("/dir/file".into()));
     assert_eq!(name("ssh", &[("USER", "me")]), Ok("ssh://me@127.0.0.1:22/dir/file".into()));
+    assert_eq!(name("ssh", &[]), Ok("ssh://None@127.0.0.1:22/dir/file".into()));
     assert_eq!(name("nbd", &[]), Err("there is no remote file name for protocol nbd".into()));
 }
 

@@ -62,6 +62,10 @@ fn protocols() {
     assert_eq!(reason(|s| _ = s.protocols(["file"]), "raw", "nbd", &[]), for_protocol("nbd"));
     assert_eq!(reason(|s| _ = s.protocols(["generic"]), "raw", "nbd", &[]), "");
     assert_eq!(reason(|s| _ = s.unsupported_protocols(["nbd"]), "raw", "nbd", &[]), for_protocol("nbd"));
+    assert_eq!(
+        reason(|s| _ = s.formats(["qcow2"]), "raw", "nbd", &[]),
+        "not suitable for this image format: raw"
+    );
 }
 
 #[test]
@@ -97,6 +101,8 @@ fn modes_and_options() {
         reason(|_| {}, "qcow2", "file", &dollar),
         "not suitable for this imgopts: data_file=$TEST_IMG.ext"
     );
+    // What is added for a format does not count.
+    assert_eq!(reason(|s| _ = s.unsupported_imgopts(["="]), "vmdk", "file", &[]), "");
 }
 
 #[test]
@@ -104,7 +110,7 @@ fn requirements() {
     let needs = |requirement: Requirement| reason(move |s| _ = s.requires(requirement), "raw", "file", &[]);
     assert_eq!(reason(|s| _ = s.required_formats(["raw", "qcow2"]), "raw", "file", &[]), "");
     assert_eq!(
-        reason(|s| _ = s.required_formats(["raw", "b", "a"]), "raw", "file", &[]),
+        reason(|s| _ = s.required_formats(["raw", "b", "a", "b"]), "raw", "file", &[]),
         "formats ['b', 'a'] are not whitelisted"
     );
     assert_eq!(needs(Requirement::ReadOnlyFormat("cloop".to_owned())), "");

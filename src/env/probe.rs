@@ -210,7 +210,10 @@ impl<'e> Capabilities<'e> {
         Ok(self.image_formats()?.iter().any(|format| format == "quorum"))
     }
 
-    /// Whether LUKS images can really be created (`iotests.py: has_working_luks`).
+    /// Whether LUKS images can really be created (`iotests.py: has_working_luks`), with no other options
+    /// than these: the seed adds `IMGOPTS` where luks is the tested format, and so skips every test for
+    /// options that LUKS does not know, which here fail. A refusal that does not name the image is told
+    /// without the blanks around it.
     ///
     /// # Errors
     /// [`Error::Setup`] when the binary is missing or does not answer.

@@ -194,9 +194,22 @@ impl TestEnv {
         self.imgfmt_generic
     }
 
-    /// Creation options for images of the tested format.
+    /// Creation options for images of the tested format, as they are given.
     pub fn imgopts(&self) -> Option<&str> {
         self.imgopts.as_deref()
+    }
+
+    /// Creation options for images of this tested format: those that are given, and what upstream's
+    /// `check` adds to them (fast key derivation for luks, zeroed grains for vmdk).
+    pub fn imgopts_for(&self, imgfmt: &str) -> Option<String> {
+        let usual = USUAL_IMGOPTS.iter().find(|(format, ..)| *format == imgfmt);
+        match (usual, self.imgopts()) {
+            (Some((_, key, value)), None) => Some(format!("{key}{value}")),
+            (Some((_, key, value)), Some(given)) if !given.contains(key) => {
+                Some(format!("{given},{key}{value}"))
+            }
+            (_, given) => given.map(str::to_owned),
+        }
     }
 
     /// The passphrase of LUKS images.
@@ -321,6 +334,10 @@ impl TestEnv {
     }
 }
 
+/// Formats with an option that their images get unless it is given: its name, and its value.
+const USUAL_IMGOPTS: [(&str, &str, &str); 2] =
+    [("luks", "iter-time=", "10"), ("vmdk", "zeroed_grain=", "on")];
+
 fn default_qemu_options() -> Vec<String> {
     ["-nodefaults", "-display", "none"].map(str::to_owned).to_vec()
 }
@@ -364,6 +381,21 @@ fn yes_or_no(text: &str) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::env::variables::VARIABLES;
+
+    #[test]
+    fn some_formats_have_options_of_their_own() {
+        let options = |imgopts: &str, imgfmt: &str| {
+            let env = TestEnv::from_vars([("IMGOPTS".into(), imgopts.into())]).expect("an environment");
+            env.imgopts_for(imgfmt).unwrap_or_default()
+        };
+        assert_eq!((options("", "raw"), options("size=1", "raw")), (String::new(), "size=1".to_owned()));
+        assert_eq!(options("", "luks"), "iter-time=10");
+        assert_eq!(options("a=b", "luks"), "a=b,iter-time=10");
+        assert_eq!(options("iter-time=20,a=b", "luks"), "iter-time=20,a=b");
+        assert_eq!(options("zeroed_grain=off", "vmdk"), "zeroed_grain=off");
+        // Only a name is followed by that sign.
+        assert_eq!(options("a=zeroed_grain", "vmdk"), "a=zeroed_grain,zeroed_grain=on");
+    }
 
     #[test]
     fn the_table_has_every_variable_that_is_read_and_no_other() {

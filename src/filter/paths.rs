@@ -1,10 +1,11 @@
 //! Filters that hide where a trial's files live.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
-use regex::{NoExpand, Regex};
+use regex::{Captures, NoExpand, Regex};
 
-use super::text::{replace, then};
+use super::text::{pattern, replace, then};
 
 /// Where a trial's files live, and the process id that begins their names.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,8 +53,8 @@ pub fn filter_testfiles<'a>(text: &'a str, paths: &Paths) -> Cow<'a, str> {
 /// The test directory becomes `TEST_DIR` wherever it stands (`iotests.py: filter_test_dir`).
 ///
 /// The directory is read as a regular expression, so a `.` in it is any character: references made
-/// by the seed depend on that. One that is no regular expression, or matches nothing at all, is
-/// taken literally.
+/// by the seed depend on that. As in Python, a `{` that begins no count is itself. One that is no regular
+/// expression to Rust's `regex`, or matches nothing at all, is taken literally.
 pub fn filter_test_dir<'a>(text: &'a str, test_dir: &str) -> Cow<'a, str> {
     TestDir::new(test_dir).hide(text)
 }
@@ -68,7 +69,7 @@ pub(super) enum TestDir {
 impl TestDir {
     pub(super) fn new(test_dir: &str) -> Self {
         let literal = regex::escape(test_dir) == test_dir;
-        match Regex::new(test_dir) {
+        match Regex::new(&braces_as_in_python(test_dir)) {
             Ok(pattern) if !literal && !pattern.is_match("") => Self::Pattern(pattern),
             _ => Self::Literal(test_dir.to_owned()),
         }
@@ -78,6 +79,45 @@ impl TestDir {
         match self {
             Self::Literal(dir) => replace(text, dir, "TEST_DIR"),
             Self::Pattern(pattern) => pattern.replace_all(text, NoExpand("TEST_DIR")),
+        }
+    }
+}
+
+/// A pattern of Python's as Rust's `regex` takes it: there, a `{` that begins no count is a mistake, and a
+/// count has a lower bound.
+fn braces_as_in_python(python: &str) -> Cow<'_, str> {
+    static BRACE: LazyLock<Regex> =
+        LazyLock::new(|| pattern(r"(?s)\\.|\{(?:[0-9]+|(?<low>[0-9]*),(?<high>[0-9]*))\}|(?<literal>\{)"));
+    BRACE.replace_all(python, |found: &Captures<'_>| match (found.name("low"), found.name("literal")) {
+        (_, Some(_)) => r"\{".to_owned(),
+        (Some(low), _) if low.is_empty() => format!("{{0,{}}}", &found["high"]),
+        _ => found[0].to_owned(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_brace_counts_where_python_counts() {
+        let hidden = |dir: &str, text: &str| filter_test_dir(text, dir).into_owned();
+        for (dir, text) in [
+            ("/t/a.b{x}", "/t/aXb{x}"),
+            ("/t/a.{}", "/t/ab{}"),
+            ("/t/a.{1", "/t/ab{1"),
+            ("/t/a.{1,2", "/t/ab{1,2"),
+            ("/t/a.{ 1}", "/t/ab{ 1}"),
+            ("/t/.{x}{2}", "/t/a{x}}"),
+            ("/t/a.{2}", "/t/abc"),
+            ("/t/a.{2,}", "/t/abcd"),
+            ("/t/a.{1,2}", "/t/abc"),
+            ("/t/a{,2}", "/t/aa"),
+            ("/t/a{,}", "/t/aaa"),
+            (r"/t/.\{2}", "/t/a{2}"),
+            ("/t/.[{]2}", "/t/a{2}"),
+        ] {
+            assert_eq!(hidden(dir, text), "TEST_DIR", "{dir}");
         }
     }
 }

@@ -6,7 +6,8 @@ use serde_json::{Number, Value};
 ///
 /// Keys sort by code point at every level. Everything outside printable ASCII is escaped, blanks
 /// follow `,` and `:`, and floats look like Python's `repr`. What a [`Value`] cannot hold cannot be
-/// written: integers beyond 64 bits, `-0` as an integer, infinities, and unpaired surrogates.
+/// written: infinities, NaN and unpaired surrogates. Integers beyond 64 bits and `-0` are floats once
+/// they are parsed, and are written as such: `1e+20`, `-0.0`.
 pub fn to_python_json(value: &Value, sort: bool, indent: Option<usize>) -> String {
     let mut writer = Writer { out: String::new(), sort, indent, level: 0 };
     writer.value(value);

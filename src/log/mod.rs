@@ -17,8 +17,8 @@ pub enum Msg {
     Text(String),
     /// A QMP value, its keys sorted when written.
     Json(Value),
-    /// A QMP value whose keys are in the order to write them in: see
-    /// [`ordered_qmp`](crate::value::ordered_qmp).
+    /// A QMP object whose keys are in the order to write them in: see
+    /// [`ordered_qmp`](crate::value::ordered_qmp). A list's are sorted all the same.
     Ordered(Value),
 }
 
@@ -32,7 +32,7 @@ impl Msg {
         let (value, sort) = match self {
             Self::Text(text) => return text.clone(),
             Self::Json(value) => (value, true),
-            Self::Ordered(value) => (value, false),
+            Self::Ordered(value) => (value, !value.is_object()),
         };
         match value {
             Value::Null => "None".to_owned(),
@@ -68,5 +68,22 @@ impl From<Value> for Msg {
             Value::String(text) => Self::Text(text),
             value => Self::Json(value),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn only_an_object_keeps_the_order_of_its_keys() {
+        let object = json!({ "b": [{ "d": 1, "c": 2 }], "a": 3 });
+        let list = json!([object]);
+        let written = |msg: Msg| msg.render(None);
+        assert_eq!(written(Msg::Ordered(object.clone())), r#"{"b": [{"d": 1, "c": 2}], "a": 3}"#);
+        assert_eq!(written(Msg::Json(object)), r#"{"a": 3, "b": [{"c": 2, "d": 1}]}"#);
+        assert_eq!(written(Msg::Ordered(list)), r#"[{"a": 3, "b": [{"c": 2, "d": 1}]}]"#);
     }
 }

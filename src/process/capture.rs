@@ -9,6 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{Child, Cmd, Deadline, Output, Registry, Stream};
 use crate::error::{Error, Result};
+use crate::output::text_of;
 
 /// How much is read before other things are looked at.
 const CHUNK: u64 = 64 * 1024;
@@ -144,7 +145,6 @@ impl Collector {
     }
 
     fn into_text(self) -> String {
-        String::from_utf8(self.bytes)
-            .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+        text_of(self.bytes)
     }
 }

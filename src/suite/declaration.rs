@@ -167,7 +167,8 @@ pub trait Declare {
         self
     }
 
-    /// Words that must not occur in `IMGOPTS` (`iotests.py: unsupported_imgopts`).
+    /// Words that must not occur in `IMGOPTS` (`iotests.py: unsupported_imgopts`). What is added there for
+    /// some formats ([`TestEnv::imgopts_for`](crate::env::TestEnv::imgopts_for)) is no matter.
     fn unsupported_imgopts<S: Into<String>>(&mut self, words: impl IntoIterator<Item = S>) -> &mut Self {
         extend(&mut self.declaration_mut().unsupported_imgopts, words);
         self

@@ -11,7 +11,7 @@ pub enum Requirement {
     Format(String),
     /// A format QEMU can at least read (`iotests.py: skip_if_unsupported(read_only=True)`).
     ReadOnlyFormat(String),
-    /// A virtio-blk device (`iotests.py: _verify_virtio_blk`).
+    /// A virtio-blk device (`iotests.py: _verify_virtio_blk`, there of every test).
     VirtioBlk,
     /// virtio-scsi on PCI or CCW (`iotests.py: _verify_virtio_scsi_pci_or_ccw`).
     VirtioScsi,

@@ -1,5 +1,10 @@
 //! Whether a test can run at a point of the matrix, decided from its declarations and from what the
 //! binaries can do, in the seed's order and with its reasons.
+//!
+//! One check of the seed's is made only where a test asks for it ([`Requirement::VirtioBlk`]): that QEMU
+//! has virtio-blk. It starts an emulator, and a trial of qemu-img alone shall start none.
+
+use std::collections::BTreeSet;
 
 use super::{Declaration, Requirement};
 use crate::context::Params;
@@ -12,18 +17,18 @@ use crate::error::Result;
 /// # Errors
 /// [`Error::Setup`](crate::error::Error::Setup) when a binary does not answer.
 pub fn verdict(declared: &[&Declaration], params: &Params, env: &TestEnv) -> Result<Option<String>> {
-    let checks: [Check; 7] = [format, protocol, platform, cache_mode, aio_mode, requirements, imgopts];
+    let first_reason = |checks: &[Check]| {
+        let mut found =
+            checks.iter().flat_map(|check| declared.iter().map(move |one| check(one, params, env)));
+        found.find_map(Result::transpose).transpose()
+    };
+    if let Some(reason) = first_reason(&[format])? {
+        return Ok(Some(reason));
+    }
     if params.imgproto != "file" && is_for_files_only(declared) {
         return Ok(Some(unsuitable_protocol(&params.imgproto)));
     }
-    for check in checks {
-        for declaration in declared {
-            if let Some(reason) = check(declaration, params, env)? {
-                return Ok(Some(reason));
-            }
-        }
-    }
-    Ok(None)
+    first_reason(&[protocol, platform, cache_mode, aio_mode, requirements, imgopts])
 }
 
 type Check = fn(&Declaration, &Params, &TestEnv) -> Result<Option<String>>;
@@ -89,7 +94,8 @@ fn aio_mode(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Option<
     Ok((!suitable).then(|| format!("not suitable for this aio mode: {mode}")))
 }
 
-/// `iotests.py: _verify_imgopts`.
+/// `iotests.py: _verify_imgopts`, of the options that are given. (The seed sees those as well that `check`
+/// adds for a format, so that a test which wants none would never run for luks and vmdk.)
 fn imgopts(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Option<String>> {
     let Some(options) = env.imgopts() else { return Ok(None) };
     let words = declared.unsupported_imgopts.iter().map(String::as_str).chain(["$"]);
@@ -114,6 +120,8 @@ fn requirements(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Opt
             |one| if let Requirement::ReadOnlyFormat(name) = one { Some(name) } else { None },
             &known.read_only,
         ));
+        let mut told = BTreeSet::new();
+        missing.retain(|name| told.insert(*name));
         if !missing.is_empty() {
             return Ok(Some(not_whitelisted(&missing)));
         }

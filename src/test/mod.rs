@@ -120,18 +120,7 @@ impl Test {
     /// Options for new images of the tested format: `IMGOPTS` and what upstream's `check` adds
     /// (fast key derivation for luks, zeroed grains for vmdk).
     pub fn imgopts(&self) -> Option<String> {
-        let given = self.ctx.env().imgopts();
-        let default = match self.imgfmt() {
-            "luks" => "iter-time=10",
-            "vmdk" => "zeroed_grain=on",
-            _ => return given.map(str::to_owned),
-        };
-        let key = default.split('=').next().unwrap_or(default);
-        match given {
-            None => Some(default.to_owned()),
-            Some(given) if given.contains(key) => Some(given.to_owned()),
-            Some(given) => Some(format!("{given},{default}")),
-        }
+        self.ctx.env().imgopts_for(self.imgfmt())
     }
 
     /// The secret object for LUKS images (`iotests.py: luks_default_secret_object`).

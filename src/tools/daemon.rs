@@ -7,6 +7,7 @@ use std::path::Path;
 use crate::context::{Late, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
+use crate::output::text_of;
 use crate::process::{Child, Cmd, Deadline, Output, PidFileWatch, Ready, Status, Stream};
 use crate::test::Test;
 
@@ -74,7 +75,7 @@ impl Daemon {
 
     /// What it has printed so far.
     pub(super) fn printed(&self) -> String {
-        fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        fs::read(&self.log).map(text_of).unwrap_or_default()
     }
 
     /// Its whole run.

@@ -82,6 +82,14 @@ impl Test {
     /// # Errors
     /// [`Error::Crash`] for death by a signal.
     pub fn img_info_log_with(&self, file: &str, options: &InfoLog<'_>) -> Result<()> {
+        let (output, filters) = self.img_info(file, options)?;
+        self.log_with(output.stdout.as_str(), &filters);
+        Ok(())
+    }
+
+    /// What `qemu-img info` says of an image of the tested format, whatever its exit status, and the
+    /// filters that hide all that varies in it.
+    pub(crate) fn img_info(&self, file: &str, options: &InfoLog<'_>) -> Result<(Output, [Filter; 2])> {
         let mut args = vec!["info"];
         if options.image_opts {
             args.push("--image-opts");
@@ -93,8 +101,7 @@ impl Test {
         let output = self.qemu_img(args).unchecked()?;
         let hidden = options.filter_path.filter(|path| !path.is_empty()).unwrap_or(file);
         let info = Filter::img_info(hidden, self.imgfmt(), self.context().paths());
-        self.log_with(output.stdout.as_str(), &[Filter::drop_child_info(), info]);
-        Ok(())
+        Ok((output, [Filter::drop_child_info(), info]))
     }
 
     /// Runs a qemu-img command that prints JSON on stdout; `--output=json` is for the caller to

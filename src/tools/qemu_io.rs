@@ -14,6 +14,7 @@ use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
+use crate::output::text_of;
 use crate::process::{Capture, Child, Deadline, Output, Status, Stream};
 use crate::test::Test;
 
@@ -136,7 +137,8 @@ impl QemuIoInteractive {
             context: Arc::clone(test.context()),
             end_told: false,
         };
-        started.read_to_prompt("start", true)?;
+        let before = started.read_to_prompt("start", true)?;
+        started.unread.splice(..0, before.into_bytes());
         Ok(started)
     }
 
@@ -145,7 +147,8 @@ impl QemuIoInteractive {
         self.child.pid().as_raw()
     }
 
-    /// Runs one command and returns what it printed, up to the next prompt.
+    /// Runs one command and returns what it printed, up to the next prompt. What qemu-io had said
+    /// before it asked for the first command, such as a warning, comes in front of that one's.
     ///
     /// # Errors
     /// [`Error::Assertion`] for a command with a line end, or one that quits: that is
@@ -190,7 +193,7 @@ impl QemuIoInteractive {
                 let rest = self.unread.split_off(searched + at + PROMPT.len());
                 let mut text = std::mem::replace(&mut self.unread, rest);
                 text.truncate(searched + at);
-                return Ok(String::from_utf8_lossy(&text).into_owned());
+                return Ok(text_of(text));
             }
             searched = self.unread.len().saturating_sub(PROMPT.len() - 1);
             self.wait_for_output(&format!("qemu-io's prompt after {command:?}"), deadline)?;
@@ -221,7 +224,7 @@ impl QemuIoInteractive {
     /// What it has printed and no command has returned yet; the last of it, if that is much.
     fn printed(&self) -> String {
         const MOST: usize = 8192;
-        String::from_utf8_lossy(&self.unread[self.unread.len().saturating_sub(MOST)..]).into_owned()
+        text_of(self.unread[self.unread.len().saturating_sub(MOST)..].to_vec())
     }
 
     fn died(&mut self, launching: bool) -> Error {

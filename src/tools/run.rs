@@ -9,6 +9,7 @@ use nix::sys::signal::Signal;
 use crate::context::{Context, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
+use crate::output::text_of;
 use crate::process::{Capture, Child, Cmd, Output, Status, Stream};
 use crate::test::Test;
 
@@ -65,7 +66,14 @@ impl Test {
         let cmd = self.tool_cmd(kind)?.args(args);
         let child =
             cmd.spawn(Stream::Null, Stream::To(out.into()), Stream::To(err.into()), context.registry())?;
-        Ok(RunningTool { child, kind, log, context: Arc::clone(context), end_told: false })
+        Ok(RunningTool {
+            child,
+            kind,
+            log,
+            context: Arc::clone(context),
+            signals: Vec::new(),
+            end_told: false,
+        })
     }
 }
 
@@ -87,6 +95,8 @@ pub struct RunningTool {
     kind: ToolKind,
     log: ScratchFile,
     context: Arc<Context>,
+    /// The signals that the case has sent: death by one of them is what it wanted.
+    signals: Vec<Signal>,
     /// Whether how it ended, if it did, is known to the case.
     end_told: bool,
 }
@@ -97,18 +107,18 @@ impl RunningTool {
         self.child.pid().as_raw()
     }
 
-    /// Sends it a signal.
+    /// Sends it a signal; its death by this signal is then no crash.
     ///
     /// # Errors
     /// [`Error::Io`] when the kernel refuses.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
-        self.end_told = true;
+        self.signals.push(signal);
         self.child.signal(signal)
     }
 
     /// What it has printed so far, stdout and stderr as one text.
     pub fn printed(&self) -> String {
-        std::fs::read(&self.log).map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        std::fs::read(&self.log).map(text_of).unwrap_or_default()
     }
 
     /// Waits for its end.
@@ -137,7 +147,8 @@ impl Drop for RunningTool {
     fn drop(&mut self) {
         if !self.end_told
             && !self.context.deadline().expired()
-            && let Ok(Some(status @ Status::Signalled(_))) = self.child.try_status()
+            && let Ok(Some(status @ Status::Signalled(number))) = self.child.try_status()
+            && !self.signals.iter().any(|sent| *sent as i32 == number)
             && let Err(crash) = judge(self.kind.name(), self.output(status))
         {
             self.context.report_late(crash);

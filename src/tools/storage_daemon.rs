@@ -12,13 +12,15 @@ use super::run::words;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
 use crate::process::Status;
-use crate::qmp::{Args, Monitor, error_of};
+use crate::qmp::{Args, EventMatch, Monitor, error_of};
 use crate::test::Test;
 
 /// How long it gets to end after a signal that asks it to.
 const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long its monitor may take to come up (upstream's later `QemuStorageDaemon`).
 const MONITOR_LIMIT: Duration = Duration::from_secs(15);
+/// How long an event is waited for.
+const EVENT_LIMIT: Duration = Duration::from_secs(60);
 /// How long one that has closed its monitor may take to end.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 
@@ -117,12 +119,8 @@ impl StorageDaemon {
     /// [`Monitor::execute`].
     pub fn qmp(&mut self, command: &str, arguments: impl Into<Args>) -> Result<Value> {
         let deadline = self.test.context().deadline();
-        let Some(monitor) = &mut self.monitor else {
-            return Err(Error::assertion(format!(
-                "{command}: this storage daemon was started without .qmp()"
-            )));
-        };
-        monitor.execute(command, arguments, deadline).map_err(|error| self.explain(error))
+        let reply = self.monitor(command)?.execute(command, arguments, deadline);
+        reply.map_err(|error| self.explain(error))
     }
 
     /// Sends a command and returns the value of its `return`.
@@ -137,9 +135,20 @@ impl StorageDaemon {
         }
     }
 
-    /// Its monitor, if it has one.
-    pub fn monitor(&mut self) -> Option<&mut Monitor> {
-        self.monitor.as_mut()
+    /// Waits for an event, 60 s at most. Events that are passed over stay for later waits.
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] without a monitor; [`Error::Timeout`], showing what was seen last;
+    /// [`Error::Died`] when it ends meanwhile.
+    pub fn event_wait(&mut self, wanted: impl Into<EventMatch>) -> Result<Value> {
+        let deadline = self.test.context().limit(EVENT_LIMIT);
+        let event = self.monitor("waiting for an event")?.wait_event(&[wanted.into()], deadline);
+        event.map_err(|error| self.explain(error))
+    }
+
+    fn monitor(&mut self, what: &str) -> Result<&mut Monitor> {
+        let without = || Error::assertion(format!("{what}: this storage daemon was started without .qmp()"));
+        self.monitor.as_mut().ok_or_else(without)
     }
 
     /// Asks it to end (SIGTERM) and waits until it has (`iotests.py: QemuStorageDaemon.stop`).

@@ -24,11 +24,6 @@ pub(super) type Variables = Vec<(OsString, Option<OsString>)>;
 /// The passphrase of LUKS images.
 const SECRET: &str = "123456";
 
-/// Options that images of a format get unless they are given, and the word that tells whether they
-/// are.
-const FORMAT_OPTIONS: [(&str, &str, &str); 2] =
-    [("luks", "iter-time=", "iter-time=10"), ("vmdk", "zeroed_grain=", "zeroed_grain=on")];
-
 /// Locales without translations.
 const ENGLISH: [&str; 4] = ["C", "POSIX", "C.UTF-8", "C.utf8"];
 
@@ -117,7 +112,7 @@ impl Surroundings {
         set.to("IMGFMT_GENERIC", truth(self.tree.is_generic(place.format)));
         set.to("IMGOPTSSYNTAX", truth(place.format == "luks"));
         set.maybe("IMGKEYSECRET", (place.format == "luks").then_some(SECRET));
-        set.maybe("IMGOPTS", image_options(place.format, env.imgopts()));
+        set.maybe("IMGOPTS", env.imgopts_for(place.format));
         set.to("AIOMODE", env.aiomode());
         set.to("CACHEMODE", env.cachemode());
         set.to("CACHEMODE_IS_DEFAULT", truth(env.cachemode_is_default()));
@@ -191,15 +186,6 @@ fn given(env: &TestEnv, variable: &str) -> String {
     value.map(|(_, value)| format!(" {}", value.to_string_lossy().trim())).unwrap_or_default()
 }
 
-fn image_options(format: &str, given: Option<&str>) -> Option<String> {
-    let usual = FORMAT_OPTIONS.iter().find(|(name, ..)| *name == format);
-    match (usual, given) {
-        (Some((_, mark, usual)), Some(given)) if !given.contains(mark) => Some(format!("{given},{usual}")),
-        (Some((_, _, usual)), None) => Some((*usual).to_owned()),
-        (_, given) => given.map(str::to_owned),
-    }
-}
-
 fn truth(value: bool) -> &'static str {
     if value { "true" } else { "false" }
 }
@@ -226,15 +212,6 @@ impl Setter {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn some_formats_have_options_of_their_own() {
-        assert_eq!(image_options("raw", None), None);
-        assert_eq!(image_options("raw", Some("size=1")).as_deref(), Some("size=1"));
-        assert_eq!(image_options("luks", None).as_deref(), Some("iter-time=10"));
-        assert_eq!(image_options("luks", Some("a=b")).as_deref(), Some("a=b,iter-time=10"));
-        assert_eq!(image_options("vmdk", Some("zeroed_grain=off")).as_deref(), Some("zeroed_grain=off"));
-    }
 
     #[test]
     fn memory_is_never_filled_with_nothing() {

@@ -76,7 +76,7 @@ pub enum PresentError {
 ///
 /// Components are keys of objects, each with at most one index that follows at once: a further one,
 /// as all else after the closing bracket, is ignored, as in the seed. Indices below zero count from
-/// the end.
+/// the end; they are written in ASCII digits, while Python takes those of any script.
 ///
 /// # Errors
 /// Where the path ends too soon, and why.
@@ -126,7 +126,7 @@ fn split_index(component: &str) -> Option<(&str, &str)> {
 }
 
 /// An integer as Python's `int` reads one: blanks around it, a sign, single underscores between
-/// digits. One that is too large for any list is taken for the largest there is.
+/// ASCII digits. One that is too large for any list is taken for the largest there is.
 fn python_int(text: &str) -> Option<i64> {
     let text = text.trim();
     let (negative, digits) = match text.strip_prefix('-') {

@@ -23,7 +23,7 @@ impl Vm {
     /// A failed assertion that shows all nodes.
     #[track_caller]
     pub fn assert_has_block_node(&mut self, node: Option<&str>, file: Option<&str>) -> TestResult {
-        if node.is_none() && file.is_none() {
+        if node.is_none_or(str::is_empty) && file.is_none_or(str::is_empty) {
             return Err(failed("assert_has_block_node needs a node name or a file name".to_owned()));
         }
         let nodes = self.cmd("query-named-block-nodes", ())?;

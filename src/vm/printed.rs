@@ -4,6 +4,7 @@ use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 
 use crate::context::ScratchFile;
+use crate::output::text_of;
 
 /// How much of it a message shows: a QEMU that prints without end shall not fill the memory.
 const TAIL: u64 = 64 * 1024;
@@ -38,7 +39,7 @@ impl Printed {
             file.take(length).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        read().map(|bytes| String::from_utf8_lossy(&bytes).into_owned()).unwrap_or_default()
+        read().map(text_of).unwrap_or_default()
     }
 
     /// The last of it, for a message.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::printed::Printed;
 use crate::context::{Context, Scratch};
 use crate::error::{Error, Result};
+use crate::output::text_of;
 use crate::process::{Child, Deadline, Status};
 
 /// How long a QEMU that has closed its monitor may take to end.
@@ -96,7 +97,7 @@ impl Process {
     fn valgrind_findings(&self, status: Status) -> Option<String> {
         let found = self.has_valgrind_errors(status).then(|| std::fs::read(self.valgrind_log()))?;
         Some(match found {
-            Ok(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+            Ok(bytes) => text_of(bytes),
             Err(error) => format!("valgrind's log {} cannot be read: {error}", self.valgrind_log().display()),
         })
     }

@@ -5,7 +5,7 @@ use serde_json::{Map, Value, json};
 use super::super::run::Run;
 use super::{Call, Command, Done};
 use crate::error::{Error, Result, Unchecked};
-use crate::filter::Filter;
+use crate::tools::InfoLog;
 
 pub(super) const QEMU_IMG: Command = Command {
     name: "qemu-img",
@@ -76,15 +76,15 @@ fn format_of(run: &Run<'_>, call: &Call<'_>, name: &str) -> Result<String> {
 }
 
 fn info(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let test = run.test;
-    let extra = call.named("extra", run)?;
-    let hidden = call.named("hide", run)?;
-    let how = if call.has("image-opts") { vec!["--image-opts"] } else { vec!["-f", test.imgfmt()] };
-    let args = ["info"].into_iter().chain(how).chain(extra.as_deref()).chain([call.text(0)]);
-    let output = test.qemu_img(args).unchecked()?;
-    let hidden = hidden.as_deref().unwrap_or(call.text(0));
-    let filter = Filter::img_info(hidden, test.imgfmt(), test.context().paths());
-    run.log(output.stdout.as_str(), &[Filter::drop_child_info(), filter]);
+    let (hidden, extra) = (call.named("hide", run)?, call.named("extra", run)?);
+    let extra = extra.as_deref();
+    let options = InfoLog {
+        filter_path: hidden.as_deref(),
+        image_opts: call.has("image-opts"),
+        extra_args: extra.as_slice(),
+    };
+    let (output, filters) = run.test.img_info(call.text(0), &options)?;
+    run.log(output.stdout.as_str(), &filters);
     Ok(Done::tool(output))
 }
 

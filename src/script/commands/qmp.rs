@@ -18,7 +18,7 @@ const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
 const HMP_COMMAND: &str = "human-monitor-command";
 
 /// How long an event is waited for.
-pub(super) const EVENT_LIMIT: Duration = Duration::from_secs(60);
+const EVENT_LIMIT: Duration = Duration::from_secs(60);
 
 pub(super) const QMP: Command = Command {
     name: "qmp",

@@ -5,7 +5,7 @@ use nix::sys::signal::Signal;
 use super::qmp::{log_command, log_reply, wanted};
 use super::{Command, Done, Role, Thing};
 use crate::env::ToolKind;
-use crate::error::{Error, Result};
+use crate::error::Result;
 use crate::filter::Filter;
 
 const DAEMON: Option<(Thing, Role)> = Some((Thing::StorageDaemon, Role::Uses));
@@ -55,11 +55,7 @@ pub(super) const EVENT: Command = Command {
     on: DAEMON,
     run: |run, call| {
         let wanted = wanted(call.text(0), call.arguments(run)?);
-        let deadline = run.test.context().limit(super::qmp::EVENT_LIMIT);
-        let daemon = run.daemons.get(call.instance)?;
-        let monitor =
-            daemon.monitor().ok_or_else(|| Error::assertion("the storage daemon has no monitor"))?;
-        let event = monitor.wait_event(&[wanted], deadline)?;
+        let event = run.daemons.get(call.instance)?.event_wait(wanted)?;
         run.log(event.clone(), &[Filter::qmp_event()]);
         Ok(Done::reply(event))
     },
