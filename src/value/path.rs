@@ -75,8 +75,8 @@ pub enum PresentError {
 /// The value at a path like `return[0]/inserted/file` (`iotests.py: QMPTestCase.dictpath`).
 ///
 /// Components are keys of objects, each with at most one index that follows at once: a further one,
-/// as all else after the closing bracket, is ignored, as in the seed. Indices below zero count from
-/// the end.
+/// as all else after the closing bracket, is ignored, as in `iotests.py`. Indices below zero count
+/// from the end.
 pub fn dictpath<'a>(value: &'a Value, path: &str) -> Result<&'a Value, PathError> {
     let mut found = value;
     for component in path.split('/') {
