@@ -46,11 +46,16 @@ fn a_vm_that_waits_uses_no_processor_and_neither_does_who_waits_for_it() {
     let mut vm = stage.test.vm().launch().unwrap();
     vm.cmd("query-status", ()).unwrap();
     // A guest that runs, or a firmware that looks for a disk, takes a hundred ticks in a second.
-    let (before, own_before) = (ticks(vm.pid().unwrap()), own_time());
-    assert_eq!(vm.next_event(|_| true, Wait::For(Duration::from_secs(1))).unwrap(), None);
-    let (used, own) = (ticks(vm.pid().unwrap()) - before, own_time() - own_before);
-    assert!(used <= 5, "the VM used {used} ticks in a second");
-    assert!(own < Duration::from_millis(50), "the wait took {own:?} of processor time");
+    let mut used_in_a_second = || {
+        let (before, own_before) = (ticks(vm.pid().unwrap()), own_time());
+        assert_eq!(vm.next_event(|_| true, Wait::For(Duration::from_secs(1))).unwrap(), None);
+        let (used, own) = (ticks(vm.pid().unwrap()) - before, own_time() - own_before);
+        assert!(own < Duration::from_millis(50), "the wait took {own:?} of processor time");
+        used
+    };
+    // At first it may still be starting, on a slow machine.
+    let used: Vec<_> = (0..5).map(|_| used_in_a_second()).take_while(|used| *used > 5).collect();
+    assert!(used.len() < 5, "the VM used {used:?} ticks in as many seconds");
     assert_eq!(vm.cmd("query-status", ()).unwrap()["status"], "running");
 }
 

@@ -16,7 +16,7 @@ type TextFilter = dyn for<'a> Fn(&'a str) -> Cow<'a, str> + Send + Sync;
 
 /// A filter for text and for QMP messages alike: what logging takes a list of.
 ///
-/// A text filter changes every string of a QMP message, so that the seed's pairs
+/// A text filter changes every string of a QMP message, so that the pairs of `iotests.py`
 /// (`filter_testfiles` and `filter_qmp_testfiles`) are one filter here. A QMP filter leaves text
 /// alone.
 ///
@@ -108,7 +108,7 @@ impl Filter {
 
     /// Hides the time of an event: see [`filter_qmp_event`].
     ///
-    /// As in the seed, what comes out is logged with its keys sorted, even where it went in
+    /// As in `iotests.py`, what comes out is logged with its keys sorted, even where it went in
     /// ordered.
     pub fn qmp_event() -> Self {
         Self(Kind::Event)

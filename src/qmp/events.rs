@@ -21,7 +21,7 @@ pub enum Wait {
 }
 
 impl Wait {
-    /// The 60 s that the seed waits where nothing else is said.
+    /// The 60 s that `iotests.py` waits where nothing else is said.
     pub const DEFAULT: Self = Self::For(Duration::from_secs(60));
 }
 

@@ -3,7 +3,7 @@
 use crate::env::{ToolKind, Version};
 
 /// Something that must be there for a test to run; where it is missing the test is skipped with
-/// the reason that the seed gives.
+/// the reason that `iotests.py` gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Requirement {

@@ -49,7 +49,7 @@ fn flatten_under(prefix: &mut String, value: &Value, flat: &mut Map<String, Valu
 
 /// A value as an option string, `driver=qcow2,file.driver=file` (`iotests.py: VM.qmp_to_opts`).
 ///
-/// Nothing is escaped, and every leaf must be text, as in the seed.
+/// Nothing is escaped, and every leaf must be text, as in `iotests.py`.
 ///
 /// # Errors
 /// The first leaf that is not text.

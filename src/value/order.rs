@@ -6,7 +6,7 @@ use serde_json::{Map, Value};
 /// ordered_qmp`).
 ///
 /// Keys are sorted as they were before the turn. With `conv_keys` the outermost object's keys are
-/// turned, and, as in the seed, those of objects that are items of a list, at any depth; keys of
+/// turned, and, as in `iotests.py`, those of objects that are items of a list, at any depth; keys of
 /// objects within objects are not. Of two keys that become one, the one with `_` wins, in the place
 /// of the other.
 pub fn ordered_qmp(value: &Value, conv_keys: bool) -> Value {

@@ -75,7 +75,7 @@ pub enum PresentError {
 /// The value at a path like `return[0]/inserted/file` (`iotests.py: QMPTestCase.dictpath`).
 ///
 /// Components are keys of objects, each with at most one index that follows at once: a further one,
-/// as all else after the closing bracket, is ignored, as in the seed. Indices below zero count from
+/// as all else after the closing bracket, is ignored, as in `iotests.py`. Indices below zero count from
 /// the end; they are written in ASCII digits, while Python takes those of any script.
 ///
 /// # Errors

@@ -43,9 +43,9 @@ impl Vm {
         self.hmp_log(&qemu_io_command_line(target.into(), command))
     }
 
-    /// As [`Vm::hmp_qemu_io`], for a command that must succeed; returns what it printed. The seed
-    /// cannot tell: the monitor only objects to an unknown drive, and to one that another user keeps
-    /// from being written to. That a request failed, that `read -P` found other data, or that the
+    /// As [`Vm::hmp_qemu_io`], for a command that must succeed; returns what it printed.
+    /// `iotests.py` cannot tell: the monitor only objects to an unknown drive, and to one that another
+    /// user keeps from being written to. That a request failed, that `read -P` found other data, or that the
     /// command was not understood, only QEMU's output tells.
     ///
     /// With `PRINT_QEMU` that output goes to the terminal: then nothing is returned, and only the

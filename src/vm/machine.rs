@@ -188,13 +188,13 @@ impl Vm {
 
     /// What QEMU has printed: since the launch, or during the last one
     /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`. Without
-    /// the lines about qtest that the seed has to filter out: they are never printed.
+    /// the lines about qtest that `iotests.py` has to filter out: they are never printed.
     pub fn get_log(&self) -> Option<String> {
         self.log.as_ref().map(Printed::whole)
     }
 
     /// The events of the last launch that no wait had looked at, such as what QEMU told of its end
-    /// (the seed loses them).
+    /// (`iotests.py` loses them).
     pub fn take_unread_events(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.unread)
     }

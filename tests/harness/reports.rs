@@ -18,12 +18,12 @@ fn report(variable: &str, args: &[&str]) -> String {
 
 #[test]
 fn unittest_is_the_reproducible_form() {
-    let names = ["references/s", "outcome/s", "outcome/known", "outcome/fails", "time/waits"];
+    let names = ["references/s", "outcome/s", "outcome/known", "outcome/fails", "time/sulks"];
     let rule = "-".repeat(70);
     let text = report("IOTESTS_UNITTEST", &names);
     assert!(text.starts_with("Fx.E...E\n======="), "{text}");
     assert!(text.contains(&format!("\nFAIL: fails::raw (outcome)\n{rule}\ncases/outcome.rs:")), "{text}");
-    assert!(text.contains(&format!("\nERROR: waits::raw (time)\n{rule}\ncases/time.rs:")), "{text}");
+    assert!(text.contains(&format!("\nERROR: sulks::raw (time)\n{rule}\ntimed out after 1.0 s\n")), "{text}");
     let end =
         format!("\n{rule}\nRan 8 tests\n\nFAILED (failures=1, errors=2, skipped=1, expected failures=1)\n");
     assert!(text.ends_with(&end), "{text}");

@@ -4,8 +4,7 @@ use std::fs;
 
 use crate::suite::Suite;
 
-#[test]
-fn blessing_writes_the_reference_that_was_compared() {
+pub(crate) fn blessing_writes_the_reference_that_was_compared() {
     let suite = Suite::new();
     let ran = suite.run(&["--exact", "009::raw", "002::raw"], &[("IOTESTS_BLESS", "1")]);
     assert_eq!(ran.results(), ["009::raw: ok", "002::raw: ok"], "{}", ran.stdout);
@@ -15,8 +14,7 @@ fn blessing_writes_the_reference_that_was_compared() {
     assert_eq!(suite.run(&["--exact", "002::raw"], &[]).results(), ["002::raw: ok"]);
 }
 
-#[test]
-fn the_variable_of_check_blesses_too() {
+pub(crate) fn the_variable_of_check_blesses_too() {
     let suite = Suite::new();
     fs::write(suite.file("019.out.raw"), "outdated\n").unwrap();
     let ran = suite.run(&["--exact", "019::raw"], &[("QEMU_IOTESTS_REGEN", "1")]);
@@ -25,8 +23,7 @@ fn the_variable_of_check_blesses_too() {
     assert!(written.starts_with("AIOMODE=threads\n"), "{written}");
 }
 
-#[test]
-fn a_test_that_failed_otherwise_is_not_blessed() {
+pub(crate) fn a_test_that_failed_otherwise_is_not_blessed() {
     let suite = Suite::new();
     fs::write(suite.file("003.out"), "outdated\n").unwrap();
     let ran = suite.run(&["--exact", "003::raw"], &[("IOTESTS_BLESS", "1")]);
@@ -34,8 +31,7 @@ fn a_test_that_failed_otherwise_is_not_blessed() {
     assert_eq!(fs::read(suite.file("003.out")).unwrap(), b"outdated\n");
 }
 
-#[test]
-fn nothing_is_blessed_in_continuous_integration() {
+pub(crate) fn nothing_is_blessed_in_continuous_integration() {
     let suite = Suite::new();
     let ran = suite.run(&["--exact", "002::raw"], &[("IOTESTS_BLESS", "1"), ("CI", "true")]);
     assert!(!ran.status.success());
@@ -43,8 +39,7 @@ fn nothing_is_blessed_in_continuous_integration() {
     assert_eq!(fs::read(suite.file("002.out")).unwrap(), b"same\nthat\n");
 }
 
-#[test]
-fn formats_that_print_different_things_do_not_overwrite_one_reference() {
+pub(crate) fn formats_that_print_different_things_do_not_overwrite_one_reference() {
     let suite = Suite::new();
     let bless = || suite.run(&["--exact", "002::raw", "002::qcow2"], &[("IOTESTS_BLESS", "1")]);
     let ran = bless();
@@ -57,8 +52,7 @@ fn formats_that_print_different_things_do_not_overwrite_one_reference() {
     assert_eq!(fs::read(suite.file("002.out.qcow2")).unwrap(), b"same\nthis of qcow2\n");
 }
 
-#[test]
-fn nothing_is_blessed_that_only_the_clock_of_qtest_would_show() {
+pub(crate) fn nothing_is_blessed_that_only_the_clock_of_qtest_would_show() {
     let suite = Suite::new();
     suite.replace("021", "echo other # clock_step\nstatus=0");
     let ran = suite.run(&["--exact", "021::raw"], &[("IOTESTS_BLESS", "1")]);
@@ -72,8 +66,7 @@ fn nothing_is_blessed_that_only_the_clock_of_qtest_would_show() {
     }
 }
 
-#[test]
-fn a_reference_that_another_format_keeps_to_is_not_overwritten() {
+pub(crate) fn a_reference_that_another_format_keeps_to_is_not_overwritten() {
     let suite = Suite::new();
     fs::write(suite.file("002.out"), "same\nthis of raw\n").unwrap();
     let ran = suite.run(&["--exact", "002::raw", "002::qcow2"], &[("IOTESTS_BLESS", "1")]);

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::PathBuf;
 use std::process::{Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use iotests::process::Deadline;
 use nix::fcntl::{Flock, FlockArg};
@@ -16,6 +16,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 use rustix::process::{PidfdFlags, pidfd_open};
 
+use crate::missing::NAMESPACE;
 use crate::suite::{Ran, Suite, binary, finish};
 
 /// How long a run gets for anything that is waited for.
@@ -75,8 +76,7 @@ fn end(processes: &[OwnedFd]) {
     }
 }
 
-#[test]
-fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
+pub(crate) fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
     let suite = Suite::new();
     // What is found out about the programs once is not subject to the short time below.
     suite.run(&["--exact", "001::raw"], &[]);
@@ -89,8 +89,7 @@ fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
     assert!(kill(Pid::from_raw(daemon), None).is_err(), "the daemon lives on");
 }
 
-#[test]
-fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
+pub(crate) fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
     let suite = Suite::new();
     suite.run(&["--exact", "001::raw"], &[]);
     suite.replace("006", "echo $PPID >\"$TELL\"; sleep 1000");
@@ -109,8 +108,7 @@ fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
     assert_eq!(stdout.matches("sleep 1000").count(), 1, "{stdout}");
 }
 
-#[test]
-fn a_process_left_behind_is_named_and_killed() {
+pub(crate) fn a_process_left_behind_is_named_and_killed() {
     let suite = Suite::new();
     let mut told = Told::new(&suite);
     let mut run = suite.command(["--exact", "007::raw"]);
@@ -124,8 +122,7 @@ fn a_process_left_behind_is_named_and_killed() {
     assert!(stderr.contains("sleep 1000"), "{stderr}");
 }
 
-#[test]
-fn time_spent_waiting_for_others_is_not_the_tests_own() {
+pub(crate) fn time_spent_waiting_for_others_is_not_the_tests_own() {
     let suite = Suite::new();
     suite.replace("003", "echo same >\"$PWD/mine\"; cat mine; status=0");
     let lock = File::create(suite.root().join("../../../iotests-serial-suite-directory.lock")).unwrap();
@@ -136,41 +133,36 @@ fn time_spent_waiting_for_others_is_not_the_tests_own() {
     let mut run = command.spawn().unwrap();
     let process = open(run.id().cast_signed());
     assert!(!ends(&process, Duration::from_secs(3)), "it ran while another had the directory");
+    let freed = Instant::now();
     drop(lock);
     assert!(run.wait().unwrap().success());
+    let since = freed.elapsed().as_secs_f64();
     let record: serde_json::Value = serde_json::from_str(&std::fs::read_to_string(log).unwrap()).unwrap();
     let seconds = record["seconds"].as_f64().unwrap();
-    assert!(seconds < 2.0, "{seconds}");
+    // However slow the machine is, the test ran after the directory was free.
+    assert!(seconds <= since, "{seconds} s, though it had only {since} s to itself");
 }
 
-/// Runs a test that leaves something mounted, with its files reached through a link. `None` where users
-/// may not mount anything, even in a namespace of their own.
-fn left_mounted(suite: &Suite, path: &str) -> Option<Ran> {
-    let namespace = ["--user", "--map-root-user", "--mount"];
-    if !Command::new("unshare").args(namespace).arg("true").status().is_ok_and(|status| status.success()) {
-        return None;
-    }
+/// Runs a test that leaves something mounted, with its files reached through a link.
+fn left_mounted(suite: &Suite, path: &str) -> Ran {
     suite.replace("003", "mkdir $TEST_DIR/on; mount -t tmpfs none $TEST_DIR/on && echo same; status=0");
     let link = suite.root().join("link");
     std::fs::create_dir_all(suite.scratch()).unwrap();
     std::os::unix::fs::symlink(suite.scratch(), &link).unwrap();
-    let mut command = suite.command_of("unshare".as_ref(), namespace);
+    let mut command = suite.command_of("unshare".as_ref(), NAMESPACE);
     command.arg(binary()).args(["--exact", "003::raw", "--test-threads=1"]);
     let ran = finish(command.env("TEST_DIR", link).env("PATH", path));
     assert_eq!(ran.results(), ["003::raw: ok"], "{}", ran.stdout);
-    Some(ran)
+    ran
 }
 
-#[test]
-fn what_is_left_mounted_is_unmounted() {
+pub(crate) fn what_is_left_mounted_is_unmounted() {
     let suite = Suite::new();
-    if left_mounted(&suite, &std::env::var("PATH").unwrap()).is_some() {
-        assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
-    }
+    left_mounted(&suite, &std::env::var("PATH").unwrap());
+    assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
 }
 
-#[test]
-fn what_cannot_be_unmounted_is_told_of() {
+pub(crate) fn what_cannot_be_unmounted_is_told_of() {
     let suite = Suite::new();
     for program in ["fusermount3", "fusermount", "umount"] {
         let path = suite.root().join("bin").join(program);
@@ -178,9 +170,8 @@ fn what_cannot_be_unmounted_is_told_of() {
         std::os::unix::fs::symlink("/bin/false", path).unwrap();
     }
     let path = format!("{}:{}", suite.root().join("bin").display(), std::env::var("PATH").unwrap());
-    if let Some(ran) = left_mounted(&suite, &path) {
-        ran.notes("003::raw left ").notes("/on mounted, which could not be unmounted");
-    }
+    let ran = left_mounted(&suite, &path);
+    ran.notes("003::raw left ").notes("/on mounted, which could not be unmounted");
 }
 
 /// Stops a run while a test hangs in it.
@@ -195,8 +186,7 @@ fn stopped_by(signal: Signal, suite: &Suite) {
     end(&processes);
 }
 
-#[test]
-fn nothing_lives_on_when_the_run_is_killed() {
+pub(crate) fn nothing_lives_on_when_the_run_is_killed() {
     let suite = Suite::new();
     stopped_by(Signal::SIGKILL, &suite);
     // What is left of its files goes with the next run.
@@ -204,8 +194,7 @@ fn nothing_lives_on_when_the_run_is_killed() {
     assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
 }
 
-#[test]
-fn nothing_is_left_when_the_run_is_interrupted() {
+pub(crate) fn nothing_is_left_when_the_run_is_interrupted() {
     let suite = Suite::new();
     stopped_by(Signal::SIGINT, &suite);
     assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());

@@ -8,24 +8,21 @@ use std::process::Command;
 
 use crate::suite::{Suite, binary, finish};
 
-#[test]
-fn without_a_suite_it_says_how_to_get_one_and_passes() {
+pub(crate) fn without_a_suite_it_says_how_to_get_one_and_passes() {
     let suite = Suite::new();
     let ran = finish(suite.command(["--test-threads=1"]).env_remove("IOTESTS_SUITE"));
     assert!(ran.status.success());
     ran.says("running 0 tests").notes("apt-get source qemu").notes("qemu-tests").notes("git clone");
 }
 
-#[test]
-fn a_directory_that_is_no_suite_is_an_error() {
+pub(crate) fn a_directory_that_is_no_suite_is_an_error() {
     let suite = Suite::new();
     let ran = finish(suite.command(["--list"]).env("IOTESTS_SUITE", suite.root().join("tests")));
     assert!(!ran.status.success());
     ran.notes("IOTESTS_SUITE").notes("testenv.py").notes("what to do");
 }
 
-#[test]
-fn a_suite_at_a_path_that_cannot_be_printed_is_an_error() {
+pub(crate) fn a_suite_at_a_path_that_cannot_be_printed_is_an_error() {
     let suite = Suite::new();
     let odd = suite.scratch().join(OsStr::from_bytes(b"odd\xff"));
     fs::create_dir_all(suite.scratch()).unwrap();
@@ -35,16 +32,14 @@ fn a_suite_at_a_path_that_cannot_be_printed_is_an_error() {
     ran.notes("IOTESTS_SUITE").notes("UTF-8");
 }
 
-#[test]
-fn the_format_is_not_for_options_to_name() {
+pub(crate) fn the_format_is_not_for_options_to_name() {
     let suite = Suite::new();
     let ran = suite.run(&["--exact", "001::raw"], &[("QEMU_IO_OPTIONS", "--misalign -f qcow2")]);
     assert!(!ran.status.success() && ran.results().is_empty(), "{}", ran.stdout);
     ran.notes("QEMU_IO_OPTIONS").notes("without a format");
 }
 
-#[test]
-fn a_reference_of_the_project_is_not_for_the_suite() {
+pub(crate) fn a_reference_of_the_project_is_not_for_the_suite() {
     let suite = Suite::new();
     let project = suite.scratch().join("project");
     fs::create_dir_all(project.join("reference")).unwrap();
@@ -53,16 +48,14 @@ fn a_reference_of_the_project_is_not_for_the_suite() {
     assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stdout);
 }
 
-#[test]
-fn the_source_tree_stands_for_its_suite() {
+pub(crate) fn the_source_tree_stands_for_its_suite() {
     let suite = Suite::new();
     let tree = suite.root().join("../..");
     let ran = finish(suite.command(["--exact", "001::raw"]).env("IOTESTS_SUITE", tree));
     assert_eq!(ran.results(), ["001::raw: ok"]);
 }
 
-#[test]
-fn nextest_sees_what_runs_and_what_is_skipped() {
+pub(crate) fn nextest_sees_what_runs_and_what_is_skipped() {
     let suite = Suite::new();
     let all = suite.run(&["--list", "--format", "terse"], &[]);
     assert_eq!(all.stderr, "");
@@ -74,8 +67,7 @@ fn nextest_sees_what_runs_and_what_is_skipped() {
     assert_eq!(ignored.stdout.lines().collect::<Vec<_>>(), expected);
 }
 
-#[test]
-fn listing_starts_nothing() {
+pub(crate) fn listing_starts_nothing() {
     let suite = Suite::new();
     let nothing = suite.scratch().join("nothing");
     let mut command = suite.command(["--list", "--format", "terse"]);
@@ -88,8 +80,7 @@ fn listing_starts_nothing() {
     ran.says("tests/named::qcow2: test");
 }
 
-#[test]
-fn listing_asks_qemu_once_where_its_accelerators_decide() {
+pub(crate) fn listing_asks_qemu_once_where_its_accelerators_decide() {
     let suite = Suite::new();
     suite.replace("021", "clock_step block_set_io_throttle");
     suite.replace("020", "clock_step block_set_io_throttle");
@@ -111,8 +102,7 @@ fn listing_asks_qemu_once_where_its_accelerators_decide() {
     assert_eq!(fs::read_to_string(starts).unwrap(), "start\n");
 }
 
-#[test]
-fn groups_choose() {
+pub(crate) fn groups_choose() {
     let suite = Suite::new();
     let listed = |groups: &str| {
         let ran =
@@ -132,16 +122,14 @@ fn groups_choose() {
     assert!(listed("own").1.contains("group.local:2:1"), "{:?}", listed("own"));
 }
 
-#[test]
-fn groups_can_be_listed() {
+pub(crate) fn groups_can_be_listed() {
     let suite = Suite::new();
     let ran = suite.run(&[], &[("IOTESTS_LIST", "groups")]);
     assert!(ran.stdout.starts_with("001 # group: rw quick\n"), "{}", ran.stdout);
     ran.says("tests/named # group: rw fresh\n");
 }
 
-#[test]
-fn what_is_remembered_of_one_suite_is_not_taken_for_another() {
+pub(crate) fn what_is_remembered_of_one_suite_is_not_taken_for_another() {
     let (suite, other) = (Suite::new(), Suite::new());
     suite.run(&["--exact", "002::raw"], &[]);
     let failed = |of: &Suite| {
@@ -151,8 +139,7 @@ fn what_is_remembered_of_one_suite_is_not_taken_for_another() {
     assert_eq!(failed(&suite).results(), ["002::raw: FAILED"]);
 }
 
-#[test]
-fn what_one_suite_left_stays_when_another_passes() {
+pub(crate) fn what_one_suite_left_stays_when_another_passes() {
     let (suite, other) = (Suite::new(), Suite::new());
     fs::copy(other.file("001.out"), other.file("002.out")).unwrap();
     fs::copy(other.file("001"), other.file("002")).unwrap();
@@ -162,8 +149,7 @@ fn what_one_suite_left_stays_when_another_passes() {
     assert!(suite.kept("002.raw").join("002.out.bad").exists());
 }
 
-#[test]
-fn one_trial_is_found_without_a_look_at_the_others() {
+pub(crate) fn one_trial_is_found_without_a_look_at_the_others() {
     let suite = Suite::new();
     // A look at all tests would find this mistake.
     fs::write(suite.file("group.local"), "nonesuch own\n").unwrap();
@@ -177,15 +163,13 @@ fn one_trial_is_found_without_a_look_at_the_others() {
     }
 }
 
-#[test]
-fn another_version_of_the_binaries_is_mentioned() {
+pub(crate) fn another_version_of_the_binaries_is_mentioned() {
     let suite = Suite::new();
     fs::write(suite.root().join("../../VERSION"), "0.9.1\n").unwrap();
     suite.run(&["--exact", "001::raw"], &[]).notes("the suite is that of QEMU 0.9.1");
 }
 
-#[test]
-fn the_environment_of_a_test_can_be_had_in_a_shell() {
+pub(crate) fn the_environment_of_a_test_can_be_had_in_a_shell() {
     let suite = Suite::new();
     let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]);
     assert!(printed.status.success(), "{}", printed.stderr);
@@ -201,8 +185,7 @@ fn the_environment_of_a_test_can_be_had_in_a_shell() {
     assert_eq!(ran.stdout, fs::read_to_string(suite.file("tests/named.out")).unwrap(), "{printed}");
 }
 
-#[test]
-fn no_run_starts_in_the_environment_of_a_test() {
+pub(crate) fn no_run_starts_in_the_environment_of_a_test() {
     let suite = Suite::new();
     let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]).stdout;
     let script = format!("{printed}\nexec \"$0\" --exact 001::raw",);
@@ -219,8 +202,7 @@ fn no_run_starts_in_the_environment_of_a_test() {
     }
 }
 
-#[test]
-fn a_shell_gets_nothing_to_execute_where_there_is_no_environment() {
+pub(crate) fn a_shell_gets_nothing_to_execute_where_there_is_no_environment() {
     let suite = Suite::new();
     let list = [("IOTESTS_LIST", "environment")];
     let refused = |command: &mut Command, why: &str| {

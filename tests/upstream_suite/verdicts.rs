@@ -12,8 +12,7 @@ fn failure(suite: &Suite, trial: &str) -> crate::suite::Ran {
     ran
 }
 
-#[test]
-fn every_test_gets_its_verdict() {
+pub(crate) fn every_test_gets_its_verdict() {
     let suite = Suite::new();
     let ran = suite.run(&["--skip", "006", "--skip", "007"], &[("IMGFMT", "raw,qcow2")]);
     let expected = [
@@ -52,16 +51,14 @@ fn every_test_gets_its_verdict() {
     ran.notes("part not run: second_half: too dark\n    005::qcow2\n    005::raw\n");
 }
 
-#[test]
-fn a_difference_is_shown_with_its_sides_and_what_to_do() {
+pub(crate) fn a_difference_is_shown_with_its_sides_and_what_to_do() {
     let suite = Suite::new();
     let ran = failure(&suite, "002::qcow2");
     ran.says("002.out\n+++ actual\n@@ -1,2 +1,2 @@\n same\n-that\n+this of qcow2\n");
     ran.says("-- --exact 002::qcow2").says("IOTESTS_BLESS=1").says("IOTESTS_SUITE=");
 }
 
-#[test]
-fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
+pub(crate) fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
     let suite = Suite::new();
     let byte = |ran: &crate::suite::Ran| {
         let command = ran.stdout.lines().find_map(|line| line.strip_prefix("reproduce: ")).unwrap();
@@ -79,27 +76,23 @@ fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
     ran.says("+77\n");
 }
 
-#[test]
-fn a_bad_exit_status_fails_whatever_was_printed() {
+pub(crate) fn a_bad_exit_status_fails_whatever_was_printed() {
     let suite = Suite::new();
     failure(&suite, "003::raw").says("exit status 3").says("MALLOC_PERTURB_=");
     failure(&suite, "010::raw").says("SIGSEGV");
     failure(&suite, "020::raw").says("is it executable?");
 }
 
-#[test]
-fn bytes_that_are_no_text_can_be_compared_and_shown() {
+pub(crate) fn bytes_that_are_no_text_can_be_compared_and_shown() {
     let suite = Suite::new();
     failure(&suite, "009::raw").says("-caf\\xe8\n+caf\\xe9\n");
 }
 
-#[test]
-fn a_failed_unit_test_shows_its_traceback() {
+pub(crate) fn a_failed_unit_test_shows_its_traceback() {
     failure(&Suite::new(), "015::raw").says("AssertionError: 2 != 3");
 }
 
-#[test]
-fn a_step_of_the_clock_without_qtest_is_a_skip() {
+pub(crate) fn a_step_of_the_clock_without_qtest_is_a_skip() {
     let suite = Suite::new();
     let ran = suite.run(&["--exact", "021::raw"], &[]);
     let has_qtest = ran.results() == ["021::raw: FAILED"];
@@ -107,8 +100,7 @@ fn a_step_of_the_clock_without_qtest_is_a_skip() {
     assert!(has_qtest || skipped, "{:?}", ran.results());
 }
 
-#[test]
-fn files_of_a_failed_test_are_kept_and_those_of_a_passed_one_are_not() {
+pub(crate) fn files_of_a_failed_test_are_kept_and_those_of_a_passed_one_are_not() {
     let suite = Suite::new();
     suite.run(&["--exact", "002::raw", "001::raw"], &[]);
     let kept = suite.kept("002.raw");
@@ -117,8 +109,7 @@ fn files_of_a_failed_test_are_kept_and_those_of_a_passed_one_are_not() {
     assert_eq!(suite.run_dirs(), Vec::<std::path::PathBuf>::new());
 }
 
-#[test]
-fn the_environment_follows_the_settings() {
+pub(crate) fn the_environment_follows_the_settings() {
     let suite = Suite::new();
     let settings = [
         ("IMGFMT", "luks"),
@@ -133,8 +124,7 @@ fn the_environment_follows_the_settings() {
     assert_eq!(ran.results(), ["019::luks::nbd: ok"], "{}\n{}", ran.stdout, ran.stderr);
 }
 
-#[test]
-fn directories_too_long_for_sockets_are_refused() {
+pub(crate) fn directories_too_long_for_sockets_are_refused() {
     let suite = Suite::new();
     let long = suite.scratch().join("long".repeat(10));
     let long = long.to_str().unwrap();
@@ -151,8 +141,7 @@ fn directories_too_long_for_sockets_are_refused() {
     assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stderr);
 }
 
-#[test]
-fn a_missing_python_module_is_one_error() {
+pub(crate) fn a_missing_python_module_is_one_error() {
     let suite = Suite::new();
     fs::remove_file(suite.root().join("../../python/beside_the_suite.py")).unwrap();
     let ran = suite.run(&[], &[]);
@@ -163,8 +152,7 @@ fn a_missing_python_module_is_one_error() {
     ran.says("/nonexistent/python").says("set PYTHON");
 }
 
-#[test]
-fn reports_hold_the_trials() {
+pub(crate) fn reports_hold_the_trials() {
     let suite = Suite::new();
     let report = suite.scratch().join("report.xml");
     let variables = [("IOTESTS_JUNIT", report.to_str().unwrap())];
@@ -175,8 +163,7 @@ fn reports_hold_the_trials() {
     }
 }
 
-#[test]
-fn side_by_side_the_verdicts_are_the_same() {
+pub(crate) fn side_by_side_the_verdicts_are_the_same() {
     let suite = Suite::new();
     let verdicts = |threads: &str| {
         let ran = finish(&mut suite.command(["--skip", "006", "--skip", "007", threads]));
@@ -187,8 +174,7 @@ fn side_by_side_the_verdicts_are_the_same() {
     assert_eq!(verdicts("--test-threads=1"), verdicts("--test-threads=4"));
 }
 
-#[test]
-fn a_run_goes_on_when_its_program_is_built_anew() {
+pub(crate) fn a_run_goes_on_when_its_program_is_built_anew() {
     let suite = Suite::new();
     let program = suite.root().join("upstream");
     fs::copy(binary(), &program).unwrap();
@@ -199,8 +185,7 @@ fn a_run_goes_on_when_its_program_is_built_anew() {
     assert!(!program.exists());
 }
 
-#[test]
-fn output_without_measure_is_not_compared() {
+pub(crate) fn output_without_measure_is_not_compared() {
     let suite = Suite::new();
     suite.replace("001", "echo begin\nhead -c 70000000 /dev/zero | tr '\\0' x\necho\necho end\nstatus=0");
     let ran = suite.run(&["--exact", "001::raw"], &[]);

@@ -88,7 +88,7 @@ impl Qemu {
             _ => self.answer(json!({})),
         }
         let (mut paused, mut queries) = (false, 0);
-        let mut moved = None;
+        let mut first_asked: Option<Instant> = None;
         loop {
             let command = self.command();
             let id = command["id"].clone();
@@ -105,14 +105,15 @@ impl Qemu {
                 }
                 ("quit", "goes-before-its-answer") => exit(0),
                 ("migrate", "migrates-slowly") => {
-                    moved = Some(Instant::now() + Duration::from_millis(200));
                     let completed = json!({ "event": "MIGRATION", "data": { "status": "completed" } });
                     self.say(&completed.to_string());
                     self.say(&json!({ "return": {}, "id": id }).to_string());
                 }
                 ("query-status", "migrates-slowly") => {
                     queries += 1;
-                    let there = moved.is_some_and(|at| Instant::now() > at);
+                    // From the first query on, however late that comes: one is never enough.
+                    let there = first_asked.is_some_and(|at| at.elapsed() > Duration::from_millis(200));
+                    first_asked.get_or_insert_with(Instant::now);
                     let status = if there { "postmigrate" } else { "finish-migrate" };
                     self.say(&json!({ "return": { "status": status }, "id": id }).to_string());
                 }

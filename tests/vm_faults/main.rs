@@ -22,16 +22,18 @@ use nix::sys::signal::Signal;
 use stage::{AMPLE, Stage};
 use support::is_gone;
 
-/// Of all limits.
-const SCALE: &str = "0.1";
-/// The library's own, scaled.
+/// Of all limits in a scene that has to wait one of them out.
+const SCALE: f64 = 0.1;
+/// The library's own, scaled so.
 const LAUNCH_LIMIT: Duration = Duration::from_millis(1500);
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(3);
-/// For the trials that have to run into their own limit, scaled: long enough for a launch.
+/// For the trials that have to run into their own limit.
 const TRIAL_LIMIT: Duration = Duration::from_secs(2);
 /// How much longer than its limit a wait may take on a busy machine. A scene that hangs until the
-/// trial itself is out of time, after 12 s, takes longer than this.
-const SLACK: Duration = Duration::from_secs(7);
+/// trial itself is out of time, after [`AMPLE`], takes longer than the longest limit and this.
+const SLACK: Duration = Duration::from_secs(60);
+/// What [`about_time`] multiplies its limits by in the end.
+const PATIENCE: u32 = 10;
 
 fn main() -> ExitCode {
     let mut args = std::env::args();
@@ -90,6 +92,8 @@ trials![
     drives_are_written_as_the_seed_writes_them,
     a_luks_drive_gets_the_default_secret_once,
     qtest_commands_are_answered_or_told,
+    a_qtest_connection_that_closes_is_told,
+    a_qtest_command_without_an_answer_times_out,
     a_qtest_that_does_not_listen_times_out,
     a_death_at_a_qtest_command_is_a_death,
     without_qtest_its_commands_skip,
@@ -113,11 +117,23 @@ impl Scene {
         Self::with_variables(fault, limit, &[])
     }
 
+    /// One whose limits, but for the trial's own, are so short that one of them is soon waited out.
+    fn hasty(fault: &str, patience: u32) -> Self {
+        let scale = SCALE * f64::from(patience);
+        Self::with_variables(fault, AMPLE.div_f64(scale), &[("IOTESTS_TIMEOUT_SCALE", &scale.to_string())])
+    }
+
+    /// One whose trial is soon over.
+    fn short(fault: &str, patience: u32) -> Self {
+        Self::with_limit(fault, TRIAL_LIMIT * patience)
+    }
+
+    /// `limit` is the trial's, before it is scaled.
     fn with_variables(fault: &str, limit: Duration, more: &[(&str, &str)]) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let program = dir.path().join(format!("{}{fault}", fake::PREFIX));
         symlink(std::env::current_exe().unwrap(), &program).unwrap();
-        let mut vars = vec![("QEMU_PROG", program.as_path()), ("IOTESTS_TIMEOUT_SCALE", SCALE.as_ref())];
+        let mut vars = vec![("QEMU_PROG", program.as_path())];
         vars.extend(more.iter().map(|(name, value)| (*name, Path::new(value))));
         Self { stage: Stage::in_dir(dir, "raw", &vars, limit), program, started: Instant::now() }
     }
@@ -161,7 +177,7 @@ impl Scene {
     #[track_caller]
     fn assert_gone(self, count: usize) {
         let elapsed = self.started.elapsed();
-        assert!(elapsed < SHUTDOWN_LIMIT + SLACK, "it took {elapsed:?}");
+        assert!(elapsed < SHUTDOWN_LIMIT * PATIENCE + SLACK, "it took {elapsed:?}");
         assert!(self.test().context().registry().is_empty(), "a group is still registered");
         assert_eq!(self.late(), [""; 0]);
         let pids = fs::read_to_string(self.program.with_extension("pids")).unwrap();
@@ -184,6 +200,11 @@ fn shorten(text: &str) -> String {
     lines.collect::<Vec<_>>().join("\n")
 }
 
+/// The error that is a scene's subject; `None` if the step before it ran into the limit.
+fn error_in_time<T: std::fmt::Debug>(result: Result<T>) -> Option<Error> {
+    Some(result.unwrap_err()).filter(|error| !matches!(error, Error::Timeout { .. }))
+}
+
 /// Demands a time-out after this limit, and not much later.
 #[track_caller]
 fn assert_timeout(error: &Error, limit: Duration) {
@@ -191,9 +212,19 @@ fn assert_timeout(error: &Error, limit: Duration) {
     assert!(matches!(error, Error::Timeout { after, .. } if in_time(*after)), "{error:?}");
 }
 
-/// A trial that is over after [`TRIAL_LIMIT`].
-fn short_scene(fault: &str) -> Scene {
-    Scene::with_limit(fault, TRIAL_LIMIT * 10)
+/// Plays a scene that has to wait for a limit with short ones; and with long ones if it returns `None`,
+/// because it ran into a limit before it came to its subject, as on a slow machine.
+fn about_time(play: impl Fn(u32) -> Option<()>) {
+    let played = [1, PATIENCE].into_iter().any(|patience| play(patience).is_some());
+    assert!(played, "even with long limits it does not come to its subject");
+}
+
+/// What a step before the subject returned; `None` if it ran into the limit.
+fn in_time<T>(result: Result<T>) -> Option<T> {
+    match result {
+        Err(Error::Timeout { .. }) => None,
+        result => Some(result.unwrap()),
+    }
 }
 
 // ---- before the monitor is negotiated ----------------------------------------------------------
@@ -216,20 +247,26 @@ fn an_early_exit_without_a_word_is_told() {
 }
 
 fn one_that_never_greets_times_out() {
-    let scene = Scene::new("never-greets");
-    let mut vm = scene.test().vm().build();
-    // What there was to ask about the launch before is not told of this one.
-    for _ in 0..2 {
-        let error = vm.launch().unwrap_err();
-        assert_timeout(&error, LAUNCH_LIMIT);
-        let expected = "timed out waiting for the monitor's greeting (killed now): QEMU_PROG …\n\
-                        last seen:\n    fake: thinking";
-        assert_eq!(scene.text(&error), expected);
-        assert_eq!(vm.exit_status(), Some(Status::Signalled(9)));
-        assert_eq!(vm.get_log().unwrap(), "fake: thinking\n");
-        assert!(vm.command().unwrap().contains(fake::PREFIX));
-    }
-    scene.assert_gone(2);
+    about_time(|patience| {
+        let scene = Scene::hasty("never-greets", patience);
+        let mut vm = scene.test().vm().build();
+        // What there was to ask about the launch before is not told of this one.
+        for _ in 0..2 {
+            let error = vm.launch().unwrap_err();
+            assert_timeout(&error, LAUNCH_LIMIT * patience);
+            if vm.get_log().unwrap().is_empty() {
+                return None;
+            }
+            let expected = "timed out waiting for the monitor's greeting (killed now): QEMU_PROG …\n\
+                            last seen:\n    fake: thinking";
+            assert_eq!(scene.text(&error), expected);
+            assert_eq!(vm.exit_status(), Some(Status::Signalled(9)));
+            assert_eq!(vm.get_log().unwrap(), "fake: thinking\n");
+            assert!(vm.command().unwrap().contains(fake::PREFIX));
+        }
+        scene.assert_gone(2);
+        Some(())
+    });
 }
 
 fn one_that_greets_and_dies_is_told() {
@@ -281,9 +318,13 @@ fn a_flood_instead_of_the_handshake_is_refused() {
 }
 
 fn a_monitor_closed_at_once_is_told() {
-    let scene = Scene::new("closes-at-once");
-    assert_eq!(scene.refusal(), "QEMU closed the monitor before its greeting (killed now): QEMU_PROG …");
-    scene.assert_gone(1);
+    about_time(|patience| {
+        let scene = Scene::hasty("closes-at-once", patience);
+        let text = scene.text(&error_in_time(scene.launch())?);
+        assert_eq!(text, "QEMU closed the monitor before its greeting (killed now): QEMU_PROG …");
+        scene.assert_gone(1);
+        Some(())
+    });
 }
 
 fn a_heir_that_holds_the_monitor_does_not_hide_the_death() {
@@ -365,19 +406,27 @@ fn a_flood_on_stderr_is_told_in_part() {
 }
 
 fn a_command_without_an_answer_meets_the_deadline() {
-    let scene = short_scene("never-answers");
-    let mut vm = scene.launched();
-    let error = vm.qmp("query-status", ()).unwrap_err();
-    assert_timeout(&error, TRIAL_LIMIT);
-    let text = scene.text(&error);
-    assert!(text.starts_with("timed out waiting for the reply to query-status\nlast seen:\n"), "{text}");
-    assert!(text.ends_with("    -> {\"execute\":\"query-status\",\"id\":1}"), "{text}");
-    drop(vm);
-    scene.assert_gone(1);
+    about_time(|patience| {
+        let scene = Scene::short("never-answers", patience);
+        let mut vm = in_time(scene.launch())?;
+        let error = vm.qmp("query-status", ()).unwrap_err();
+        assert_timeout(&error, TRIAL_LIMIT * patience);
+        let text = scene.text(&error);
+        assert!(text.starts_with("timed out waiting for the reply to query-status\nlast seen:\n"), "{text}");
+        assert!(text.ends_with("    -> {\"execute\":\"query-status\",\"id\":1}"), "{text}");
+        drop(vm);
+        scene.assert_gone(1);
+        Some(())
+    });
 }
 
 fn a_pause_that_is_told_before_the_answer_is_seen() {
-    let scene = Scene::new("pauses-while-it-answers");
+    // More than the three seconds that are usual, for a slow machine.
+    let scene = Scene::with_variables(
+        "pauses-while-it-answers",
+        AMPLE / PATIENCE,
+        &[("IOTESTS_TIMEOUT_SCALE", &PATIENCE.to_string())],
+    );
     let mut vm = scene.launched();
     assert_eq!(vm.pause_wait("job0").unwrap()["status"], "paused");
     vm.shutdown().unwrap();
@@ -402,8 +451,9 @@ fn a_run_state_that_takes_its_time_is_not_hammered_for() {
 fn a_wait_without_events_shows_what_was_said() {
     let scene = Scene::new("none");
     let mut vm = scene.launched();
-    let error = vm.get_qmp_events(Wait::For(Duration::from_millis(200))).unwrap_err();
-    assert_timeout(&error, Duration::from_millis(20));
+    let limit = Duration::from_millis(20);
+    let error = vm.get_qmp_events(Wait::For(limit)).unwrap_err();
+    assert_timeout(&error, limit);
     let text = scene.text(&error);
     assert!(
         text.starts_with("timed out waiting for any event of QEMU\nlast seen:\n    <- {\"QMP\""),
@@ -414,17 +464,20 @@ fn a_wait_without_events_shows_what_was_said() {
 }
 
 fn a_closed_monitor_is_told_and_the_process_ended() {
-    let scene = Scene::new("closes");
-    let mut vm = scene.launched();
-    let text = scene.text(&vm.qmp("query-status", ()).unwrap_err());
-    assert!(
-        text.starts_with("QEMU closed the monitor before the reply to query-status\nlast messages:\n"),
-        "{text}"
-    );
-    assert!(vm.is_running());
-    let text = scene.text(&vm.shutdown().unwrap_err());
-    assert!(text.starts_with("QEMU closed the monitor before quit could be sent (Broken pipe (os error 32)) (killed now): QEMU_PROG …\n"), "{text}");
-    scene.assert_gone(1);
+    about_time(|patience| {
+        let scene = Scene::hasty("closes", patience);
+        let mut vm = in_time(scene.launch())?;
+        let text = scene.text(&error_in_time(vm.qmp("query-status", ()))?);
+        assert!(
+            text.starts_with("QEMU closed the monitor before the reply to query-status\nlast messages:\n"),
+            "{text}"
+        );
+        assert!(vm.is_running());
+        let text = scene.text(&vm.shutdown().unwrap_err());
+        assert!(text.starts_with("QEMU closed the monitor before quit could be sent (Broken pipe (os error 32)) (killed now): QEMU_PROG …\n"), "{text}");
+        scene.assert_gone(1);
+        Some(())
+    });
 }
 
 fn an_unasked_exit_fails_even_with_status_0() {
@@ -448,30 +501,34 @@ fn an_expected_exit_is_fine() {
 // ---- its end -----------------------------------------------------------------------------------
 
 fn one_that_ignores_quit_is_killed() {
-    let scene = Scene::new("ignores-quit");
-    let mut vm = scene.launched();
-    let error = vm.shutdown().unwrap_err();
-    assert_timeout(&error, SHUTDOWN_LIMIT);
-    let text = scene.text(&error);
-    assert!(
-        text.starts_with(
-            "timed out waiting for QEMU to end after quit (killed now): QEMU_PROG …\nlast seen:\n"
-        ),
-        "{text}"
-    );
-    assert!(
-        text.ends_with("    -> {\"execute\":\"quit\",\"id\":1}\n    <- {\"return\":{},\"id\":1}"),
-        "{text}"
-    );
-    assert_eq!(vm.exit_status(), Some(Status::Signalled(9)));
-    scene.assert_gone(1);
+    about_time(|patience| {
+        let scene = Scene::hasty("ignores-quit", patience);
+        let mut vm = in_time(scene.launch())?;
+        let error = vm.shutdown().unwrap_err();
+        assert_timeout(&error, SHUTDOWN_LIMIT * patience);
+        let text = scene.text(&error);
+        assert!(
+            text.starts_with(
+                "timed out waiting for QEMU to end after quit (killed now): QEMU_PROG …\nlast seen:\n"
+            ),
+            "{text}"
+        );
+        assert!(
+            text.ends_with("    -> {\"execute\":\"quit\",\"id\":1}\n    <- {\"return\":{},\"id\":1}"),
+            "{text}"
+        );
+        assert_eq!(vm.exit_status(), Some(Status::Signalled(9)));
+        scene.assert_gone(1);
+        Some(())
+    });
 }
 
 fn one_that_never_answers_quit_is_killed() {
     let scene = Scene::new("never-answers-quit");
     let mut vm = scene.launched();
-    let error = vm.shutdown_within(Duration::from_secs(5)).unwrap_err();
-    assert_timeout(&error, Duration::from_millis(500));
+    let limit = Duration::from_millis(500);
+    let error = vm.shutdown_within(limit).unwrap_err();
+    assert_timeout(&error, limit);
     let text = scene.text(&error);
     assert!(
         text.starts_with("timed out waiting for the reply to quit (killed now): QEMU_PROG …\n"),
@@ -481,14 +538,17 @@ fn one_that_never_answers_quit_is_killed() {
 }
 
 fn one_that_closes_at_quit_is_killed() {
-    let scene = Scene::new("closes-at-quit");
-    let mut vm = scene.launched();
-    let text = scene.text(&vm.shutdown().unwrap_err());
-    assert!(
-        text.starts_with("QEMU closed the monitor before the reply to quit (killed now): QEMU_PROG …\n"),
-        "{text}"
-    );
-    scene.assert_gone(1);
+    about_time(|patience| {
+        let scene = Scene::hasty("closes-at-quit", patience);
+        let mut vm = in_time(scene.launch())?;
+        let text = scene.text(&error_in_time(vm.shutdown())?);
+        assert!(
+            text.starts_with("QEMU closed the monitor before the reply to quit (killed now): QEMU_PROG …\n"),
+            "{text}"
+        );
+        scene.assert_gone(1);
+        Some(())
+    });
 }
 
 fn a_crash_at_quit_is_told() {
@@ -526,8 +586,9 @@ fn one_that_ignores_sigterm_is_killed_with_its_children() {
     let scene = Scene::new("ignores-sigterm");
     let mut vm = scene.launched();
     vm.signal(Signal::SIGTERM).unwrap();
-    let error = vm.wait_exit_within(Duration::from_secs(5)).unwrap_err();
-    assert_timeout(&error, Duration::from_millis(500));
+    let limit = Duration::from_millis(500);
+    let error = vm.wait_exit_within(limit).unwrap_err();
+    assert_timeout(&error, limit);
     let text = scene.text(&error);
     assert!(
         text.starts_with("timed out waiting for QEMU to end by itself (killed now): QEMU_PROG …\n"),
@@ -703,7 +764,7 @@ fn a_luks_drive_gets_the_default_secret_once() {
 // ---- qtest -------------------------------------------------------------------------------------
 
 fn qtest_commands_are_answered_or_told() {
-    let scene = short_scene("qtest");
+    let scene = Scene::new("qtest");
     let mut vm = scene.launched();
     let line = vm.command().unwrap();
     assert!(line.contains(" -qtest chardev:qtest -qtest-log none -accel qtest -nodefaults"), "{line}");
@@ -713,40 +774,59 @@ fn qtest_commands_are_answered_or_told() {
     // What came with the last answer belongs to this one.
     let error = vm.clock_step(None).unwrap_err();
     assert_eq!(error.to_string(), "qtest command clock_step was answered: left over\n");
-    let error = vm.qtest("nothing").unwrap_err();
-    assert_timeout(&error, TRIAL_LIMIT);
-    assert_eq!(scene.text(&error), "timed out waiting for the answer to qtest command nothing");
-    drop(vm);
-    scene.assert_gone(1);
-
-    let scene = Scene::new("qtest");
-    let mut vm = scene.launched();
-    vm.cmd("start", ()).unwrap();
-    let error = vm.qtest("bye").unwrap_err();
-    assert_eq!(error.to_string(), "QEMU closed the qtest connection instead of answering bye");
-    let error = vm.qtest("bye").unwrap_err().to_string();
-    assert!(
-        error.starts_with("QEMU closed the qtest connection before bye could be sent (Broken pipe"),
-        "{error}"
-    );
     vm.kill().unwrap();
     scene.assert_gone(1);
 }
 
+fn a_qtest_connection_that_closes_is_told() {
+    about_time(|patience| {
+        let scene = Scene::hasty("qtest", patience);
+        let mut vm = in_time(scene.launch())?;
+        in_time(vm.cmd("start", ()))?;
+        let error = error_in_time(vm.qtest("bye"))?;
+        assert_eq!(error.to_string(), "QEMU closed the qtest connection instead of answering bye");
+        let error = vm.qtest("bye").unwrap_err().to_string();
+        assert!(
+            error.starts_with("QEMU closed the qtest connection before bye could be sent (Broken pipe"),
+            "{error}"
+        );
+        vm.kill().unwrap();
+        scene.assert_gone(1);
+        Some(())
+    });
+}
+
+fn a_qtest_command_without_an_answer_times_out() {
+    about_time(|patience| {
+        let scene = Scene::short("qtest", patience);
+        let mut vm = in_time(scene.launch())?;
+        in_time(vm.cmd("start", ()))?;
+        let error = vm.qtest("nothing").unwrap_err();
+        assert_timeout(&error, TRIAL_LIMIT * patience);
+        assert_eq!(scene.text(&error), "timed out waiting for the answer to qtest command nothing");
+        drop(vm);
+        scene.assert_gone(1);
+        Some(())
+    });
+}
+
 fn a_qtest_that_does_not_listen_times_out() {
-    let scene = short_scene("never-listens-to-qtest");
-    let mut vm = scene.launched();
     let long = "x".repeat(4 << 20);
-    let error = vm.qtest(&long).unwrap_err();
-    assert_timeout(&error, TRIAL_LIMIT);
-    assert!(error.to_string().contains("waiting for QEMU to take qtest command xxx"), "{error}");
-    let error = vm.qtest("next").unwrap_err().to_string();
-    assert!(
-        error.starts_with("QEMU cannot be sent qtest command next: it took only a part of xxx"),
-        "{error}"
-    );
-    drop(vm);
-    scene.assert_gone(1);
+    about_time(|patience| {
+        let scene = Scene::short("never-listens-to-qtest", patience);
+        let mut vm = in_time(scene.launch())?;
+        let error = vm.qtest(&long).unwrap_err();
+        assert_timeout(&error, TRIAL_LIMIT * patience);
+        assert!(error.to_string().contains("waiting for QEMU to take qtest command xxx"), "{error}");
+        let error = vm.qtest("next").unwrap_err().to_string();
+        assert!(
+            error.starts_with("QEMU cannot be sent qtest command next: it took only a part of xxx"),
+            "{error}"
+        );
+        drop(vm);
+        scene.assert_gone(1);
+        Some(())
+    });
 }
 
 fn a_death_at_a_qtest_command_is_a_death() {

@@ -4,7 +4,8 @@ use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
     s.groups(["slow"]).timeout(Duration::from_secs(1));
-    s.test("waits", waits);
+    // Enough for a QEMU to start even on a slow machine.
+    s.test("waits", waits).timeout(Duration::from_secs(5));
     s.test("sulks", sulks);
     s.test("loops", loops);
 }
