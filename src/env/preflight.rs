@@ -4,7 +4,7 @@ use std::thread;
 
 use super::ask::{ask_version, unusable};
 use super::probe::LIMIT;
-use super::{TestEnv, ToolKind, Version};
+use super::{TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 

@@ -117,7 +117,10 @@ pub(crate) fn conclude(
             // nextest lists twice.
             let is_told = args.libtest.list && args.libtest.ignored;
             if !is_told && !plans.iter().any(|plan| args.select(&plan.name)) {
-                say(format_args!("iotests: none of these trials is remembered in {} as failed", base.display()));
+                say(format_args!(
+                    "iotests: none of these trials is remembered in {} as failed",
+                    base.display()
+                ));
             }
         }
     }

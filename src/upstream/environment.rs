@@ -144,8 +144,7 @@ impl Surroundings {
         let machine = self.tree.machine_for(&emulator.to_string_lossy());
         let machine = machine.map(|machine| format!(" -machine {machine}")).unwrap_or_default();
         // The user's may be those of `check`, accelerator and all.
-        let own: &[String] =
-            if given(env, "QEMU_OPTIONS").is_empty() { &[] } else { env.qemu_options() };
+        let own: &[String] = if given(env, "QEMU_OPTIONS").is_empty() { &[] } else { env.qemu_options() };
         let own: String = own.iter().map(|word| format!(" {word}")).collect();
         format!("-nodefaults -display none -accel qtest{machine}{own}")
     }
@@ -159,7 +158,8 @@ pub(super) fn bad_qemu_io_options(env: &TestEnv) -> Option<Error> {
         words.split_whitespace().any(names_format).then(|| Error::Variable {
             name: name.to_owned(),
             value: words.trim().to_owned(),
-            expected: "options without a format: these are added to those that a test has for its own".to_owned(),
+            expected: "options without a format: these are added to those that a test has for its own"
+                .to_owned(),
         })
     })
 }

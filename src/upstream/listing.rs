@@ -39,7 +39,8 @@ pub(super) fn environment(
     work_dir: &Path,
 ) -> Result<String> {
     let [point] = points else {
-        let chosen = if points.is_empty() { "no test".to_owned() } else { format!("{} trials", points.len()) };
+        let chosen =
+            if points.is_empty() { "no test".to_owned() } else { format!("{} trials", points.len()) };
         return Err(Error::Setup(format!(
             "{chosen} chosen whose environment could be printed: name one with --exact, such as 001::raw"
         )));

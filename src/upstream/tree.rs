@@ -40,9 +40,10 @@ impl Tree {
                 expected: "a path that is UTF-8, for its tests print it".to_owned(),
             });
         }
-        let version = root.ancestors().nth(2).and_then(|source| {
-            std::fs::read_to_string(source.join("VERSION")).ok()?.trim().parse().ok()
-        });
+        let version = root
+            .ancestors()
+            .nth(2)
+            .and_then(|source| std::fs::read_to_string(source.join("VERSION")).ok()?.trim().parse().ok());
         Ok(Self { root, version, machines: machines(&text), not_generic: not_generic(&text) })
     }
 
@@ -115,7 +116,7 @@ mod tests {
         std::fs::write(dir.path().join("VERSION"), "9.1.0\n").expect("version");
         for path in [dir.path(), suite.as_path()] {
             let tree = Tree::open(path).expect("a tree");
-            assert_eq!(tree.version(), Some("9.1.0"));
+            assert_eq!(tree.version(), Some(Version::new(9, 1, 0)));
             assert_eq!(tree.machine_for("/usr/bin/qemu-system-arm"), Some("virt"));
             assert_eq!(tree.machine_for("qemu-system-rx"), Some("gdbsim-r5f562n8"));
             assert_eq!(tree.machine_for("/usr/bin/qemu-system-x86_64"), None);
