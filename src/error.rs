@@ -214,15 +214,6 @@ impl Error {
         }
     }
 
-    /// Whether a wait reached its deadline.
-    pub(crate) fn is_timeout(&self) -> bool {
-        match self {
-            Self::Timeout { .. } => true,
-            Self::Script { error, .. } => error.is_timeout(),
-            _ => false,
-        }
-    }
-
     /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {

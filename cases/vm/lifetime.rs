@@ -113,6 +113,7 @@ fn bad_option(t: &mut Test) -> TestResult {
             t.assert_eq(status, Status::Exited(1))?;
             t.assert(log.contains("-nonesuch: invalid option"), log)?;
         }
+        Err(skip @ Error::Skip(_)) => return Err(skip.into()),
         other => t.assert(false, format!("QEMU ends at once: {other:?}"))?,
     }
     t.assert_eq(vm.exit_status(), Some(Status::Exited(1)))?;

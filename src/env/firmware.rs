@@ -4,7 +4,7 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
-use super::TestEnv;
+use super::{Accel, TestEnv};
 use crate::error::{Error, Result};
 
 /// The least that x86 machines take.
@@ -68,12 +68,30 @@ fn for_target(target: &str) -> Result<Vec<u8>> {
     image(target).ok_or_else(|| {
         Error::Skip(format!(
             "no halting firmware for the target {target}, on which virtual machines therefore need the qtest \
-             accelerator: set QEMU_PROG to an emulator that has it, or to one for x86, Arm or RISC-V"
+             accelerator: use an emulator that has it, or one for x86, Arm or RISC-V"
         ))
     })
 }
 
 impl TestEnv {
+    /// Makes sure that virtual machines of this emulator can run by an accelerator that was asked for.
+    ///
+    /// # Errors
+    /// [`Error::Variable`] if IOTESTS_ACCEL names one that needs a firmware, and there is none for the
+    /// target; as [`accelerator`](Self::accelerator).
+    pub(crate) fn try_accelerator(&self) -> Result<()> {
+        let accel = self.accelerator()?;
+        let target = &self.caps().emulator()?.target;
+        if accel == Accel::Qtest || self.accel().is_none() || image(target).is_some() {
+            return Ok(());
+        }
+        Err(Error::Variable {
+            name: "IOTESTS_ACCEL".to_owned(),
+            value: accel.name().to_owned(),
+            expected: format!("qtest, for there is no halting firmware for the target {target}"),
+        })
+    }
+
     /// Puts the firmware for the emulator's target into `dir`, once, and says where it is. Safe
     /// when several processes do it at the same time.
     ///

@@ -133,7 +133,7 @@ pub const VARIABLES: &[Variable] = &[
         "where scratch images are made; the history and the files of failed trials are kept there too",
     ),
     var("SOCK_DIR", "under TMPDIR", MADE_DIR, "where sockets are made"),
-    var("SAMPLE_IMG_DIR", "`cases/samples`", THERE_DIR, "where sample images are read from"),
+    var("SAMPLE_IMG_DIR", "`samples` where the cases are", THERE_DIR, "where sample images are read from"),
     var("OUTPUT_DIR", "not written", DIR, "where `.notrun` and `.casenotrun` files are written"),
     var("TMPDIR", "`/tmp`", THERE_DIR, "where short-lived files are made"),
     var("PATH", "empty", "directories with colons between them", "where programs are looked up"),

@@ -74,7 +74,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let ready = || {
         preflight::check(&env, args)?;
-        if args.libtest.list { Ok(()) } else { env.accelerator().map(drop) }
+        if args.libtest.list { Ok(()) } else { env.try_accelerator() }
     };
     if let Err(error) = ready() {
         return Ok(preflight::fail(args, &error));

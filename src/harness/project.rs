@@ -107,7 +107,7 @@ impl Project {
     }
 
     /// A name for its suite, if it has one, that those of other places do not have.
-    pub(super) fn suite_mark(&self) -> Option<String> {
+    pub(crate) fn suite_mark(&self) -> Option<String> {
         let suite = self.suite.as_ref()?;
         let mut hasher = DefaultHasher::new();
         suite.hash(&mut hasher);

@@ -157,8 +157,8 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
 fn can_be_known(problem: &Problem, out_of_time: bool) -> bool {
     match problem {
         Problem::TimedOut { .. } | Problem::Harness(_) => false,
-        Problem::Case(failure) => !(out_of_time && failure.error.is_timeout()),
-        Problem::Late(error) => !(out_of_time && error.is_timeout()),
+        // A case may wrap the error that it gets at the deadline, or panic over it.
+        Problem::Case(_) | Problem::Panic(_) | Problem::Late(_) => !out_of_time,
         _ => true,
     }
 }
@@ -299,5 +299,18 @@ impl Run {
         self.blessing.write(trial, path, text, bytes)?;
         say(format_args!("blessed {} ({trial})", self.project.show(path)));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_panic_at_the_deadline_is_not_the_failure_that_is_known() {
+        let panic = || Panic { message: "no event came".to_owned(), location: None, backtrace: None };
+        assert!(can_be_known(&Problem::Panic(panic()), false));
+        assert!(!can_be_known(&Problem::Panic(panic()), true));
+        assert!(!can_be_known(&Problem::Late(Error::assertion("no event came")), true));
     }
 }

@@ -10,8 +10,8 @@ use crate::test::Test;
 
 impl Test {
     /// Unpacks `<sample>.bz2` from the directory of sample images into `file`, which it overwrites
-    /// (`iotests.py: unarchive_sample_image`). The directory is `SAMPLE_IMG_DIR`, or the
-    /// project's `cases/samples`.
+    /// (`iotests.py: unarchive_sample_image`). The directory is `SAMPLE_IMG_DIR`, or
+    /// `samples` where the project's cases are.
     ///
     /// # Errors
     /// [`Error::Setup`] when there is no such directory; [`Error::Io`] when the sample cannot be

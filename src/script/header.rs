@@ -147,7 +147,7 @@ pub static KEYS: &[Key] = &[
     key(
         "known-failure",
         "REASON",
-        "it fails today: it passes while it does, and fails once it doesn't",
+        "it fails today: it passes while it does (by other than a time-out), and fails once it doesn't",
         |e, h, _| {
             let declared = Place::Line(e.at.line);
             h.declaration.known_failure = Some(KnownFailure { reason: texts(e).join(" "), declared });

@@ -107,7 +107,7 @@ impl RunningTool {
         self.child.pid().as_raw()
     }
 
-    /// Sends it a signal; its death by this signal is then no crash.
+    /// Sends it a signal. If it dies of it, dropping it is fine; [`wait`](Self::wait) still tells of the death.
     ///
     /// # Errors
     /// [`Error::Io`] when the kernel refuses.

@@ -154,7 +154,13 @@ impl Surroundings {
 pub(super) fn bad_qemu_io_options(env: &TestEnv) -> Option<Error> {
     ["QEMU_IO_OPTIONS", NO_FMT].into_iter().find_map(|name| {
         let words = given(env, name);
-        let names_format = |word: &str| word == "-f" || word.starts_with("--format");
+        let names_format = |word: &str| match word.strip_prefix("--") {
+            Some(long) => long.starts_with("fo") || long == "image-opts",
+            // Short options without a value can stand before it.
+            None => word.strip_prefix('-').is_some_and(|short| {
+                short.trim_start_matches(|option| "hVrsnCmkU".contains(option)).starts_with('f')
+            }),
+        };
         words.split_whitespace().any(names_format).then(|| Error::Variable {
             name: name.to_owned(),
             value: words.trim().to_owned(),

@@ -28,16 +28,11 @@ pub(super) fn groups(points: &[Point]) -> String {
 }
 
 /// The environment of a test as commands for a shell, in which it can then be run by hand; the last goes
-/// to where the test is run. Its directories are made, empty of what it left there before, and stay.
+/// to where the test is run. Its directories, that of its images below `dir`, are made, empty of what it left there before, and stay.
 ///
 /// # Errors
 /// When not exactly one test is chosen, its directories cannot be made, or a shell cannot be told.
-pub(super) fn environment(
-    shared: &Shared,
-    points: &[Point],
-    env: &TestEnv,
-    work_dir: &Path,
-) -> Result<String> {
+pub(super) fn environment(shared: &Shared, points: &[Point], env: &TestEnv, dir: &Path) -> Result<String> {
     let [point] = points else {
         let chosen =
             if points.is_empty() { "no test".to_owned() } else { format!("{} trials", points.len()) };
@@ -46,8 +41,8 @@ pub(super) fn environment(
         )));
     };
     let name = point.name();
-    let test_dir = env.test_dir().unwrap_or(work_dir).join("by-hand").join(name.replace("::", "."));
-    let sock_dir = sock_dir(env, &name)?;
+    let test_dir = dir.join(name.replace("::", "."));
+    let sock_dir = sock_dir(env, &test_dir)?;
     for dir in [&test_dir, &sock_dir] {
         if dir.exists() {
             fs::remove_dir_all(dir).map_err(Error::io(format!("empty {}", dir.display())))?;
@@ -69,10 +64,11 @@ pub(super) fn environment(
     Ok(out)
 }
 
-/// Where a test that is run by hand has its sockets: a short path, in a directory of the user's own.
-fn sock_dir(env: &TestEnv, trial: &str) -> Result<PathBuf> {
+/// Where a test that is run by hand has its sockets: a path as short as those of trials, in a directory of
+/// the user's own, for what has its images here.
+fn sock_dir(env: &TestEnv, test_dir: &Path) -> Result<PathBuf> {
     let user = nix::unistd::geteuid();
-    let own = env.sock_dir().unwrap_or(env.tmp_dir()).join(format!("iotests-by-hand-{user}"));
+    let own = env.sock_dir().unwrap_or(env.tmp_dir()).join(format!("iotests-{user}"));
     let failed = || format!("create {}", own.display());
     match DirBuilder::new().mode(0o700).create(&own) {
         Err(error) if error.kind() != ErrorKind::AlreadyExists => return Err(Error::io(failed())(error)),
@@ -86,7 +82,7 @@ fn sock_dir(env: &TestEnv, trial: &str) -> Result<PathBuf> {
         )));
     }
     let mut hasher = DefaultHasher::new();
-    trial.hash(&mut hasher);
+    test_dir.hash(&mut hasher);
     Ok(own.join(format!("{:08x}", hasher.finish() >> 32)))
 }
 

@@ -90,12 +90,14 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         }
     };
     let shared = Arc::new(Shared { surroundings, programs });
+    let project = project.with_suite(shared.surroundings.tree.root());
     if env.listing() == Some(Listing::Environment) {
         points.retain(|point| args.select(&point.name()));
-        let listing = listing::environment(&shared, &points, &env, &work_dir).map_err(one)?;
+        let dir = env.test_dir().unwrap_or(&work_dir).join("by-hand");
+        let dir = dir.join(project.suite_mark().unwrap_or_default());
+        let listing = listing::environment(&shared, &points, &env, &dir).map_err(one)?;
         return Ok(harness::print(&listing));
     }
-    let project = project.with_suite(shared.surroundings.tree.root());
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
     harness::conclude(project, args, env, plans, false).map_err(one)
 }

@@ -87,7 +87,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
         too_long.then(|| {
             let end = indented(&tail(&compare::readable(&actual)));
             let text = format!("its output of {length} bytes was not compared; the last lines:\n{end}");
-            (text, false)
+            (text, true)
         })
     });
     if let Some((text, is_error)) = problem {

@@ -221,12 +221,14 @@ fn where_no_machine_can_run_what_launches_one_is_skipped() {
         [
             "outcome/passes::raw: ok",
             "outcome/crashes::raw: ignored (no halting firmware for the target s390x, on which virtual machines \
-             therefore need the qtest accelerator: set QEMU_PROG to an emulator that has it, or to one for x86, Arm \
+             therefore need the qtest accelerator: use an emulator that has it, or one for x86, Arm \
              or RISC-V)",
         ],
         "{}",
         ran.stdout
     );
+    let asked = one_failure(&project, &[("QEMU_PROG", &qemu), ("IOTESTS_ACCEL", "tcg")]);
+    assert!(asked.contains("IOTESTS_ACCEL") && asked.contains("qtest, for there is no halting"), "{asked}");
 }
 
 #[test]
