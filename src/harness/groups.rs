@@ -5,8 +5,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 use super::discovery::Loaded;
-use crate::env::GroupFilter;
-use crate::env::similar_word;
+use crate::env::{GroupFilter, similar_word};
 use crate::error::Error;
 
 /// The groups of a suite and of its tests.
