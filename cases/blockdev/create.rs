@@ -59,10 +59,12 @@ fn luks(t: &mut Test) -> TestResult {
         .object("secret,id=key0,data=open sesame")
         .blockdev(json!({ "driver": "file", "node-name": "file", "filename": image }))
         .launch()?;
-    let options =
-        json!({ "driver": "luks", "file": "file", "key-secret": "key0", "size": 1 << 20, "iter-time": 10 });
-    // QEMU before 8.2 cannot always tell how fast the host is.
-    for _ in 0..20 {
+    let options = json!({
+        "driver": "luks", "file": "file", "key-secret": "key0", "size": 1 << 20, "iter-time": 10,
+        "hash-alg": "sha512",
+    });
+    // Some versions before 10.0 cannot always tell how fast the host derives keys; less often for a slow one.
+    for attempt in 1.. {
         vm.cmd("blockdev-create", json!({ "job-id": "job0", "options": options }))?;
         // On a busy host that measurement takes long.
         vm.events_wait(&[EventMatch::job_status("job0", JobStatus::Concluded)], Wait::Forever)?;
@@ -73,6 +75,9 @@ fn luks(t: &mut Test) -> TestResult {
             break;
         }
         t.assert(error.to_string().contains("accurate CPU usage"), error.to_string())?;
+        if attempt == 20 {
+            t.skip("this host derives keys too fast for QEMU to tell how fast")?;
+        }
     }
     vm.cmd(
         "blockdev-add",

@@ -223,7 +223,7 @@ impl<'e> Capabilities<'e> {
         // A crypto library may ask for a passphrase of some length.
         probe.arguments.push(format!("passphrase of {} bytes", self.env.imgkeysecret().len()));
         let options = ["-f", "luks", "--object", &secret, "-o", "key-secret=keysec0", "-o", "iter-time=10"];
-        // Timing the key derivation fails now and then where a processor's time is measured coarsely.
+        // Some versions before 10.0 fail now and then where the host is too fast for its clock.
         let attempts = 20;
         let is_for_good = |reason: &str| LUKS_REFUSALS.iter().any(|refusal| reason.contains(refusal));
         self.know_created(&self.probes.luks, probe, is_for_good, |tool, deadline| {
