@@ -165,25 +165,12 @@ impl Project {
 /// told the target's, which is in the manifest.
 fn target_name(root: &Path, crate_name: &str) -> String {
     let declared = || {
-        let manifest = fs::read_to_string(root.join("Cargo.toml")).ok()?;
-        test_targets(&manifest).find(|name| name.replace('-', "_") == crate_name).map(str::to_owned)
+        let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml")).ok()?.parse().ok()?;
+        let mut names = manifest.get("test")?.as_array()?.iter().filter_map(|test| test.get("name")?.as_str());
+        names.find(|name| name.replace('-', "_") == crate_name).map(str::to_owned)
     };
     let differs = if crate_name.contains('_') { declared() } else { None };
     differs.unwrap_or_else(|| crate_name.to_owned())
-}
-
-/// The names of a manifest's `[[test]]` tables, in the form that everybody writes them in.
-fn test_targets(manifest: &str) -> impl Iterator<Item = &str> {
-    let mut table = "";
-    manifest.lines().map(str::trim).filter_map(move |line| {
-        if line.starts_with('[') {
-            table = line.split('#').next().unwrap_or_default().trim_end();
-        }
-        let value = line.strip_prefix("name")?.trim_start().strip_prefix('=')?.trim_start();
-        let quote = value.chars().next().filter(|quote| matches!(quote, '"' | '\''))?;
-        let name = value[1..].split(quote).next()?;
-        (table == "[[test]]").then_some(name)
-    })
 }
 
 /// Writes the `main` of a test target that runs the project's cases:
