@@ -166,7 +166,8 @@ impl Project {
 fn target_name(root: &Path, crate_name: &str) -> String {
     let declared = || {
         let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml")).ok()?.parse().ok()?;
-        let mut names = manifest.get("test")?.as_array()?.iter().filter_map(|test| test.get("name")?.as_str());
+        let mut names =
+            manifest.get("test")?.as_array()?.iter().filter_map(|test| test.get("name")?.as_str());
         names.find(|name| name.replace('-', "_") == crate_name).map(str::to_owned)
     };
     let differs = if crate_name.contains('_') { declared() } else { None };

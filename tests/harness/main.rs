@@ -14,3 +14,5 @@ mod reports;
 mod run_control;
 mod scripts;
 mod selection;
+#[path = "../support/target.rs"]
+mod target;

@@ -4,12 +4,14 @@ use std::ffi::OsStr;
 use std::fmt::Write as _;
 use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Output, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 
 use nix::fcntl::{Flock, FlockArg};
 use regex::Regex;
 use tempfile::TempDir;
+
+use crate::target::{Ran, copy, executable};
 
 /// Variables that choose the QEMU under test: these alone reach the project from outside.
 const PASSED_ON: [&str; 9] = [
@@ -56,16 +58,7 @@ pub(crate) fn build_offline(dir: &Path) -> Output {
 /// The project's test target.
 fn binary() -> &'static Path {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| {
-        let built = build_offline(&sources());
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let messages = String::from_utf8(built.stdout).unwrap();
-        let mut executables = messages.lines().filter_map(|line| {
-            let message: serde_json::Value = serde_json::from_str(line).unwrap();
-            Some(PathBuf::from(message["executable"].as_str()?))
-        });
-        executables.next().unwrap()
-    })
+    BINARY.get_or_init(|| executable(build_offline(&sources())))
 }
 
 /// The project, with references and scratch files of its own.
@@ -116,9 +109,8 @@ impl Project {
 
     /// Runs a command to its end.
     pub(crate) fn finish(&self, command: &mut Command) -> Ran {
-        let output = command.output().unwrap();
-        let text = |bytes| self.constant(&String::from_utf8(bytes).unwrap());
-        Ran { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
+        let ran = Ran::of(command);
+        Ran { stdout: self.constant(&ran.stdout), stderr: self.constant(&ran.stderr), ..ran }
     }
 
     /// What was printed, without what differs from run to run and from QEMU to QEMU.
@@ -144,23 +136,7 @@ impl Project {
     }
 }
 
-/// What a run printed and how it ended.
-pub(crate) struct Ran {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
-}
-
 impl Ran {
-    /// The lines that tell how trials ended: `name: ok`.
-    pub(crate) fn results(&self) -> Vec<String> {
-        let line = |line: &str| {
-            let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-            Some(format!("{}: {result}", name.trim_end()))
-        };
-        self.stdout.lines().filter_map(line).collect()
-    }
-
     /// Compares everything with `expected/<name>.txt`. `UPDATE_EXPECTED=1` writes it.
     #[track_caller]
     pub(crate) fn matches(&self, name: &str) {
@@ -179,19 +155,6 @@ impl Ran {
             let diff = similar::TextDiff::from_lines(&expected, &text);
             let diff = diff.unified_diff().header(path.to_str().unwrap(), "printed").to_string();
             panic!("{diff}\nUPDATE_EXPECTED=1 writes what was printed; read it before you commit it");
-        }
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    std::fs::create_dir_all(to).unwrap();
-    for entry in std::fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            std::fs::copy(entry.path(), target).unwrap();
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use std::fs;
 
-use crate::project::{Project, Ran};
+use crate::project::Project;
+use crate::target::Ran;
 
 fn lines(ran: &Ran) -> Vec<&str> {
     assert!(ran.status.success(), "{}", ran.stderr);

@@ -17,7 +17,8 @@ use nix::unistd::{Pid, mkfifo};
 use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::missing::NAMESPACE;
-use crate::suite::{Ran, Suite, binary, finish};
+use crate::suite::{Suite, binary};
+use crate::target::Ran;
 
 /// How long a run gets for anything that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -151,7 +152,7 @@ fn left_mounted(suite: &Suite, path: &str) -> Ran {
     std::os::unix::fs::symlink(suite.scratch(), &link).unwrap();
     let mut command = suite.command_of("unshare".as_ref(), NAMESPACE);
     command.arg(binary()).args(["--exact", "003::raw", "--test-threads=1"]);
-    let ran = finish(command.env("TEST_DIR", link).env("PATH", path));
+    let ran = Ran::of(command.env("TEST_DIR", link).env("PATH", path));
     assert_eq!(ran.results(), ["003::raw: ok"], "{}", ran.stdout);
     ran
 }

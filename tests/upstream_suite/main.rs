@@ -7,6 +7,8 @@ mod cleanup;
 mod missing;
 mod selection;
 mod suite;
+#[path = "../support/target.rs"]
+mod target;
 mod verdicts;
 
 use std::process::ExitCode;

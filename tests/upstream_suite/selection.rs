@@ -6,18 +6,19 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
-use crate::suite::{Suite, binary, finish};
+use crate::suite::{Suite, binary};
+use crate::target::Ran;
 
 pub(crate) fn without_a_suite_it_says_how_to_get_one_and_passes() {
     let suite = Suite::new();
-    let ran = finish(suite.command(["--test-threads=1"]).env_remove("IOTESTS_SUITE"));
+    let ran = Ran::of(suite.command(["--test-threads=1"]).env_remove("IOTESTS_SUITE"));
     assert!(ran.status.success());
     ran.says("running 0 tests").notes("apt-get source qemu").notes("qemu-tests").notes("git clone");
 }
 
 pub(crate) fn a_directory_that_is_no_suite_is_an_error() {
     let suite = Suite::new();
-    let ran = finish(suite.command(["--list"]).env("IOTESTS_SUITE", suite.root().join("tests")));
+    let ran = Ran::of(suite.command(["--list"]).env("IOTESTS_SUITE", suite.root().join("tests")));
     assert!(!ran.status.success());
     ran.notes("IOTESTS_SUITE").notes("testenv.py").notes("what to do");
 }
@@ -27,7 +28,7 @@ pub(crate) fn a_suite_at_a_path_that_cannot_be_printed_is_an_error() {
     let odd = suite.scratch().join(OsStr::from_bytes(b"odd\xff"));
     fs::create_dir_all(suite.scratch()).unwrap();
     fs::rename(suite.root(), &odd).unwrap();
-    let ran = finish(suite.command(["--list"]).env("IOTESTS_SUITE", odd));
+    let ran = Ran::of(suite.command(["--list"]).env("IOTESTS_SUITE", odd));
     assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
     ran.notes("IOTESTS_SUITE").notes("UTF-8");
 }
@@ -44,14 +45,14 @@ pub(crate) fn a_reference_of_the_project_is_not_for_the_suite() {
     let project = suite.scratch().join("project");
     fs::create_dir_all(project.join("reference")).unwrap();
     fs::write(project.join("reference/001.out"), "what a case of this name logs\n").unwrap();
-    let ran = finish(suite.command(["--exact", "001::raw"]).env("CARGO_MANIFEST_DIR", &project));
+    let ran = Ran::of(suite.command(["--exact", "001::raw"]).env("CARGO_MANIFEST_DIR", &project));
     assert_eq!(ran.results(), ["001::raw: ok"], "{}", ran.stdout);
 }
 
 pub(crate) fn the_source_tree_stands_for_its_suite() {
     let suite = Suite::new();
     let tree = suite.root().join("../..");
-    let ran = finish(suite.command(["--exact", "001::raw"]).env("IOTESTS_SUITE", tree));
+    let ran = Ran::of(suite.command(["--exact", "001::raw"]).env("IOTESTS_SUITE", tree));
     assert_eq!(ran.results(), ["001::raw: ok"]);
 }
 
@@ -75,7 +76,7 @@ pub(crate) fn listing_starts_nothing() {
     for variable in ["QEMU_PROG", "QEMU_IMG_PROG", "QEMU_IO_PROG", "QEMU_NBD_PROG", "QSD_PROG", "PYTHON"] {
         command.env(variable, &nothing);
     }
-    let ran = finish(&mut command);
+    let ran = Ran::of(&mut command);
     assert!(ran.status.success(), "{}", ran.stderr);
     ran.says("tests/named::qcow2: test");
 }
@@ -175,13 +176,13 @@ pub(crate) fn the_environment_of_a_test_can_be_had_in_a_shell() {
     assert!(printed.status.success(), "{}", printed.stderr);
     assert!(!printed.stdout.contains("running"), "{}", printed.stdout);
     let script = format!("{}\n./019 2>&1 | grep -v out.bad", printed.stdout);
-    let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
+    let ran = Ran::of(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
     let expected = fs::read_to_string(suite.file("019.out.qcow2")).unwrap().replace("019.out.bad\n", "");
     assert_eq!(ran.stdout, expected, "{}", printed.stdout);
     // A named test runs where it is, and one that fits is found without its whole name.
     let printed = suite.run(&["named::raw"], &[("IOTESTS_LIST", "environment")]).stdout;
     let script = format!("{printed}\n./named");
-    let ran = finish(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
+    let ran = Ran::of(Command::new("/bin/bash").args(["-c", &script]).stdin(std::process::Stdio::null()));
     assert_eq!(ran.stdout, fs::read_to_string(suite.file("tests/named.out")).unwrap(), "{printed}");
 }
 
@@ -190,7 +191,7 @@ pub(crate) fn no_run_starts_in_the_environment_of_a_test() {
     let printed = suite.run(&["--exact", "019::qcow2"], &[("IOTESTS_LIST", "environment")]).stdout;
     let script = format!("{printed}\nexec \"$0\" --exact 001::raw",);
     let mut shell = suite.command_of("/bin/bash".as_ref(), ["-c", &script]);
-    let ran = finish(shell.arg(binary()));
+    let ran = Ran::of(shell.arg(binary()));
     assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
     ran.notes("the trial 019::qcow2").notes("another shell");
     // Nor does one on what stands in for QEMU, where something has to.
@@ -206,7 +207,7 @@ pub(crate) fn a_shell_gets_nothing_to_execute_where_there_is_no_environment() {
     let suite = Suite::new();
     let list = [("IOTESTS_LIST", "environment")];
     let refused = |command: &mut Command, why: &str| {
-        let ran = finish(command.envs(list));
+        let ran = Ran::of(command.envs(list));
         assert!(!ran.status.success() && ran.stdout.is_empty(), "{}", ran.stdout);
         ran.notes(why);
     };

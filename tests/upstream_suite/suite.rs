@@ -4,10 +4,12 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::OnceLock;
 
 use tempfile::TempDir;
+
+use crate::target::{Ran, copy, executable};
 
 /// Variables that choose the programs under test: these alone come from outside.
 const PASSED_ON: [&str; 10] = [
@@ -30,13 +32,7 @@ pub(crate) fn binary() -> &'static Path {
         let arguments = ["test", "--no-run", "--offline", "--test", "upstream", "--message-format=json"];
         let mut cargo = Command::new(env!("CARGO"));
         let built = cargo.args(arguments).current_dir(env!("CARGO_MANIFEST_DIR")).output().unwrap();
-        assert!(built.status.success(), "{}", String::from_utf8_lossy(&built.stderr));
-        let messages = String::from_utf8(built.stdout).unwrap();
-        let mut executables = messages.lines().filter_map(|line| {
-            let message: serde_json::Value = serde_json::from_str(line).unwrap();
-            Some(PathBuf::from(message["executable"].as_str()?))
-        });
-        executables.next().unwrap()
+        executable(built)
     })
 }
 
@@ -108,34 +104,11 @@ impl Suite {
     /// Runs it on one thread.
     pub(crate) fn run(&self, args: &[&str], variables: &[(&str, &str)]) -> Ran {
         let args = args.iter().chain(&["--test-threads=1"]);
-        finish(self.command(args).envs(variables.iter().copied()))
+        Ran::of(self.command(args).envs(variables.iter().copied()))
     }
-}
-
-/// Runs a command to its end.
-pub(crate) fn finish(command: &mut Command) -> Ran {
-    let output = command.output().unwrap();
-    let text = |bytes| String::from_utf8(bytes).unwrap();
-    Ran { status: output.status, stdout: text(output.stdout), stderr: text(output.stderr) }
-}
-
-/// What a run printed and how it ended.
-pub(crate) struct Ran {
-    pub(crate) status: ExitStatus,
-    pub(crate) stdout: String,
-    pub(crate) stderr: String,
 }
 
 impl Ran {
-    /// The lines that tell how trials ended: `name: ok`.
-    pub(crate) fn results(&self) -> Vec<String> {
-        let line = |line: &str| {
-            let (name, result) = line.strip_prefix("test ")?.split_once(" ... ")?;
-            Some(format!("{}: {result}", name.trim_end()))
-        };
-        self.stdout.lines().filter_map(line).collect()
-    }
-
     /// Demands that something is on stdout.
     #[track_caller]
     pub(crate) fn says(&self, text: &str) -> &Self {
@@ -148,18 +121,5 @@ impl Ran {
     pub(crate) fn notes(&self, text: &str) -> &Self {
         assert!(self.stderr.contains(text), "no {text:?} in:\n{}\nstdout:\n{}", self.stderr, self.stdout);
         self
-    }
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let entry = entry.unwrap();
-        let target = to.join(entry.file_name());
-        if entry.file_type().unwrap().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).unwrap();
-        }
     }
 }

@@ -2,10 +2,11 @@
 
 use std::fs;
 
-use crate::suite::{Suite, binary, finish};
+use crate::suite::{Suite, binary};
+use crate::target::Ran;
 
 /// Runs one trial, which fails.
-fn failure(suite: &Suite, trial: &str) -> crate::suite::Ran {
+fn failure(suite: &Suite, trial: &str) -> Ran {
     let ran = suite.run(&["--exact", trial], &[]);
     assert_eq!(ran.results(), [format!("{trial}: FAILED")], "{}", ran.stderr);
     assert!(!ran.status.success());
@@ -60,7 +61,7 @@ pub(crate) fn a_difference_is_shown_with_its_sides_and_what_to_do() {
 
 pub(crate) fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
     let suite = Suite::new();
-    let byte = |ran: &crate::suite::Ran| {
+    let byte = |ran: &Ran| {
         let command = ran.stdout.lines().find_map(|line| line.strip_prefix("reproduce: ")).unwrap();
         let (_, rest) = command.split_once("MALLOC_PERTURB_=").unwrap();
         rest.split_once(' ').unwrap().0.to_owned()
@@ -166,7 +167,7 @@ pub(crate) fn reports_hold_the_trials() {
 pub(crate) fn side_by_side_the_verdicts_are_the_same() {
     let suite = Suite::new();
     let verdicts = |threads: &str| {
-        let ran = finish(&mut suite.command(["--skip", "006", "--skip", "007", threads]));
+        let ran = Ran::of(&mut suite.command(["--skip", "006", "--skip", "007", threads]));
         let mut results = ran.results();
         results.sort();
         results
@@ -180,7 +181,7 @@ pub(crate) fn a_run_goes_on_when_its_program_is_built_anew() {
     fs::copy(binary(), &program).unwrap();
     suite.replace("003", "rm upstream; echo same; status=0");
     let args = ["--exact", "003::raw", "005::raw", "--test-threads=1"];
-    let ran = finish(&mut suite.command_of(&program, args));
+    let ran = Ran::of(&mut suite.command_of(&program, args));
     assert_eq!(ran.results(), ["003::raw: ok", "005::raw: ok"], "{}\n{}", ran.stdout, ran.stderr);
     assert!(!program.exists());
 }
