@@ -1,5 +1,6 @@
 //! From arguments to a negotiated monitor.
 
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::net::UnixStream;
@@ -31,7 +32,7 @@ pub(super) struct Running {
     pub(super) process: Process,
     pub(super) quit_sent: bool,
     /// What the case itself sent: dying of it is no crash.
-    pub(super) signal_sent: Option<Signal>,
+    pub(super) signals_sent: BTreeSet<Signal>,
 }
 
 /// A VM that has been started, and not yet spoken to.
@@ -101,7 +102,7 @@ impl Started {
                 accel: self.accel,
                 process: self.process,
                 quit_sent: false,
-                signal_sent: None,
+                signals_sent: BTreeSet::new(),
             }),
             Err(error) => Err(Box::new((self.process.explain(error, Phase::Launching), self.process))),
         }

@@ -164,7 +164,7 @@ impl Vm {
     /// [`Error::Assertion`] when it is not running.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         let running = self.running_mut("sending a signal")?;
-        running.signal_sent = Some(signal);
+        running.signals_sent.insert(signal);
         running.process.child.signal(signal)
     }
 
@@ -234,10 +234,10 @@ impl Vm {
     /// Judges how it ended, and notes it.
     fn judge(&mut self, status: Status, asked: bool) -> Result<()> {
         let Some(running) = &self.running else { return Ok(()) };
-        let asked = asked || running.quit_sent || running.signal_sent.is_some();
+        let asked = asked || running.quit_sent || !running.signals_sent.is_empty();
         let tolerated = match status {
             Status::Exited(_) => self.config.may_fail && !running.process.has_valgrind_errors(status),
-            Status::Signalled(signal) => running.signal_sent.is_some_and(|sent| sent as i32 == signal),
+            Status::Signalled(signal) => running.signals_sent.iter().any(|sent| *sent as i32 == signal),
         };
         let judgement = if tolerated || (asked && status.success()) {
             Ok(())
