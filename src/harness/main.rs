@@ -84,8 +84,9 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let plans = plans(&suites, args, &env).map_err(|error| vec![error])?;
     drop(suites);
-    let all = args.selects_all();
-    conclude(project, args, env, plans, all).map_err(|error| vec![error])
+    let tests: BTreeSet<_> = plans.iter().map(|plan| without_matrix(&plan.name).to_owned()).collect();
+    let exists = |test: &str| tests.contains(test);
+    conclude(project, args, env, plans, args.selects_all().then_some(&exists)).map_err(|error| vec![error])
 }
 
 /// Writes the skeleton of a script case.
@@ -96,19 +97,18 @@ fn new_case(project: &Project, path: &str) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// Lists or runs what is planned, and reports it. If these are `all` trials there are, what earlier runs
-/// left of others goes.
+/// Lists or runs what is planned, and reports it. What earlier runs left of tests that do not exist any more goes,
+/// if it is given which do.
 pub(crate) fn conclude(
     project: Project,
     args: &Args,
     env: TestEnv,
     mut plans: Vec<Plan>,
-    all: bool,
+    exists: Option<&dyn Fn(&str) -> bool>,
 ) -> Result<ExitCode> {
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
     let id = project.id();
     let history = History::read(&base, &id);
-    let tests: BTreeSet<_> = plans.iter().map(|plan| without_matrix(&plan.name).to_owned()).collect();
     // Whoever knows a trial's whole name has chosen: nextest asks like this for what it was listed.
     if args.exact_names().is_none() {
         plans.retain(|plan| env.groups().selects(&plan.groups));
@@ -149,9 +149,9 @@ pub(crate) fn conclude(
     let mut records = run.take_records();
     records.sort_by(|a, b| a.name.cmp(&b.name));
     // What another run has at hand is its own business.
-    let prunes = all && run.dir.is_alone();
-    let exists = |name: &str| tests.contains(without_matrix(name));
-    let remembered = History::add(&base, &id, &records, prunes.then_some(&exists as _));
+    let exists = exists.filter(|_| run.dir.is_alone());
+    let exists = exists.map(|exists| move |name: &str| exists(without_matrix(name)));
+    let remembered = History::add(&base, &id, &records, exists.as_ref().map(|exists| exists as _));
     let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
     let not_written = report::write(&run, args, &base, &records, elapsed);
     for error in remembered.err().iter().chain(&not_written) {

@@ -67,11 +67,15 @@ pub(super) fn find(tree: &Tree, groups: &GroupFilter) -> Result<Vec<Test>> {
 /// The test of this name, without a look at any other: `None` if there is none. Named like this,
 /// it runs whatever its groups.
 pub(super) fn find_one(tree: &Tree, name: &str) -> Result<Option<Test>> {
-    let named = match name.strip_prefix("tests/") {
+    is_test(tree, name).then(|| Test::load(tree, name.to_owned())).transpose()
+}
+
+/// Whether there is a test of this name.
+pub(super) fn is_test(tree: &Tree, name: &str) -> bool {
+    match name.strip_prefix("tests/") {
         Some(base) => is_named_test(tree, base),
         None => is_number(name) && tree.root().join(name).is_file(),
-    };
-    named.then(|| Test::load(tree, name.to_owned())).transpose()
+    }
 }
 
 fn names(tree: &Tree) -> Result<Vec<String>> {

@@ -7,7 +7,7 @@ use super::emulator::Emulator;
 use super::environment::Surroundings;
 use super::runner::{Programs, Shared};
 use super::tree::Tree;
-use super::{environment, listing, plan, python, supervisor};
+use super::{discovery, environment, listing, plan, python, supervisor};
 use crate::env::{Listing, TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::harness::{self, Args, Project};
@@ -58,7 +58,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
             return Err(vec![Error::Setup(HOW_TO_GET_ONE.to_owned())]);
         }
         harness::say(format_args!("iotests: {HOW_TO_GET_ONE}"));
-        return harness::conclude(project, args, env, Vec::new(), false).map_err(one);
+        return harness::conclude(project, args, env, Vec::new(), None).map_err(one);
     };
     let problems = [environment::too_long_for_sockets(&env), environment::bad_qemu_io_options(&env)];
     harness::none_of(problems.into_iter().flatten().collect())?;
@@ -99,5 +99,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         return Ok(harness::print(&listing));
     }
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
-    harness::conclude(project, args, env, plans, false).map_err(one)
+    // Who asks for one trial does not wait for a look at all the others.
+    let exists = |test: &str| discovery::is_test(&shared.surroundings.tree, test);
+    harness::conclude(project, args, env, plans, exact.is_none().then_some(&exists)).map_err(one)
 }

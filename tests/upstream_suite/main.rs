@@ -70,6 +70,7 @@ trials! {
         selection::groups_choose,
         selection::what_is_remembered_of_one_suite_is_not_taken_for_another,
         selection::what_one_suite_left_stays_when_another_passes,
+        selection::what_is_left_of_a_test_goes_with_it,
         selection::one_trial_is_found_without_a_look_at_the_others,
         selection::another_version_of_the_binaries_is_mentioned,
         selection::the_environment_of_a_test_can_be_had_in_a_shell,

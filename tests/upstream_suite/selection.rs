@@ -150,6 +150,19 @@ pub(crate) fn what_one_suite_left_stays_when_another_passes() {
     assert!(suite.kept("002.raw").join("002.out.bad").exists());
 }
 
+pub(crate) fn what_is_left_of_a_test_goes_with_it() {
+    let suite = Suite::new();
+    suite.run(&["002::raw"], &[]);
+    let remembers =
+        || fs::read_to_string(suite.scratch().join("history.txt")).unwrap().contains(" 002::raw\n");
+    // A run of one trial looks at no other test.
+    fs::rename(suite.file("002"), suite.file("102")).unwrap();
+    suite.run(&["--exact", "001::raw"], &[]);
+    assert!(remembers() && suite.kept("002.raw").exists());
+    suite.run(&["001::raw"], &[]);
+    assert!(!remembers() && !suite.kept("002.raw").exists());
+}
+
 pub(crate) fn one_trial_is_found_without_a_look_at_the_others() {
     let suite = Suite::new();
     // A look at all tests would find this mistake.
