@@ -38,7 +38,14 @@ fn source(t: &Test, below: Option<&str>) -> TestResult<String> {
     Ok(image.to_string())
 }
 
-fn log_mirror(t: &Test, vm: &mut Vm, arguments: Value) -> TestResult {
+/// What `drive-mirror` is told.
+fn arguments(t: &Test, target: &str, sync: &str) -> Value {
+    json!({ "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": sync })
+}
+
+fn log_mirror(t: &Test, vm: &mut Vm, target: &str, sync: &str) -> TestResult {
+    let mut arguments = arguments(t, target, sync);
+    arguments["auto-dismiss"] = json!(false);
     // How much there is to copy depends on the holes that the format and the file system can tell.
     let hide = |message: &mut Value| {
         for key in ["len", "offset"] {
@@ -57,11 +64,7 @@ fn full(t: &mut Test) -> TestResult {
     let source = source(t, None)?;
     let target = t.file("target");
     let mut vm = t.vm().drive(&source).launch()?;
-    let arguments = json!({
-        "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": "full",
-        "auto-dismiss": false,
-    });
-    log_mirror(t, &mut vm, arguments)?;
+    log_mirror(t, &mut vm, &target, "full")?;
     let block = vm.query("query-block")?;
     t.assert_qmp(&block, "return[0]/inserted/file", target.as_str())?;
     vm.shutdown()?;
@@ -73,11 +76,7 @@ fn top(t: &mut Test) -> TestResult {
     let source = source(t, Some(&below))?;
     let target = t.file("target");
     let mut vm = t.vm().drive(&source).launch()?;
-    let arguments = json!({
-        "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": "top",
-        "auto-dismiss": false,
-    });
-    log_mirror(t, &mut vm, arguments)?;
+    log_mirror(t, &mut vm, &target, "top")?;
     vm.shutdown()?;
     let info = t.qemu_img_info(["-f", t.imgfmt(), &target])?;
     t.assert_qmp(&info, "backing-filename", below.as_str())?;
@@ -88,10 +87,7 @@ fn none(t: &mut Test) -> TestResult {
     let source = source(t, None)?;
     let target = t.file("target");
     let mut vm = t.vm().drive(&source).launch()?;
-    let arguments = json!({
-        "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": "none",
-    });
-    vm.cmd("drive-mirror", arguments)?;
+    vm.cmd("drive-mirror", arguments(t, &target, "none"))?;
     vm.event_wait("BLOCK_JOB_READY")?;
     vm.drive_io("drive0", "write -P 0x03 3M 64k")?;
     vm.complete_ready_and_wait("job0")?;
@@ -107,10 +103,7 @@ fn given_up(t: &mut Test) -> TestResult {
     let source = source(t, None)?;
     let target = t.file("target");
     let mut vm = t.vm().drive(&source).launch()?;
-    let arguments = json!({
-        "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": "full",
-    });
-    vm.cmd("drive-mirror", arguments)?;
+    vm.cmd("drive-mirror", arguments(t, &target, "full"))?;
     vm.wait_ready_and_cancel("job0")?;
     let block = vm.query("query-block")?;
     t.assert_qmp(&block, "return[0]/inserted/file", source.as_str())?;
@@ -147,10 +140,7 @@ fn writes_while_ready(t: &mut Test) -> TestResult {
     let source = source(t, None)?;
     let target = t.file("target");
     let mut vm = t.vm().drive(&source).launch()?;
-    let arguments = json!({
-        "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": "full",
-    });
-    vm.cmd("drive-mirror", arguments)?;
+    vm.cmd("drive-mirror", arguments(t, &target, "full"))?;
     // Not before: QEMU may lose what is written while the job starts (up to 10.1).
     vm.wait_ready("job0")?;
     vm.drive_io("drive0", "write -P 0x05 0 64k")?;
