@@ -71,7 +71,7 @@ impl VmBuilder {
         }
         if format == "luks" && !drive.options.contains("key-secret") {
             let secret = self.test.luks_secret_object();
-            if !self.args.contains(&secret) {
+            if !env.qemu_options().iter().chain(&self.args).any(|arg| *arg == secret) {
                 self = self.object(secret);
             }
             options.push("key-secret=keysec0".to_owned());

@@ -762,6 +762,13 @@ fn a_luks_drive_gets_the_default_secret_once() {
          -drive 'if=virtio,id=drive2,file=c,format=luks,cache=writeback,aio=threads,key-secret=mine'"
     );
     scene.assert_gone(1);
+
+    let options = "-object secret,id=keysec0,data= -nodefaults";
+    let scene = Scene::with_variables("none", AMPLE, &[("QEMU_OPTIONS", options)]);
+    let mut vm = scene.test().vm().drive_with(luks("a")).launch().unwrap();
+    assert_eq!(vm.command().unwrap().matches("secret,id=keysec0").count(), 1, "{:?}", vm.command());
+    vm.shutdown().unwrap();
+    scene.assert_gone(1);
 }
 
 // ---- qtest -------------------------------------------------------------------------------------
