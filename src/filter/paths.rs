@@ -53,8 +53,9 @@ pub fn filter_testfiles<'a>(text: &'a str, paths: &Paths) -> Cow<'a, str> {
 /// The test directory becomes `TEST_DIR` wherever it stands (`iotests.py: filter_test_dir`).
 ///
 /// The directory is read as a regular expression, so a `.` in it is any character: references made
-/// by the seed depend on that. As in Python, a `{` that begins no count is itself. One that is no regular
-/// expression to Rust's `regex`, or matches nothing at all, is taken literally.
+/// by the seed depend on that. As in Python, a `{` that begins no count is itself, and so is a `[` in
+/// brackets. One that is no regular expression to Rust's `regex`, or matches nothing at all, is taken
+/// literally; a `+` after another repeat repeats that.
 pub fn filter_test_dir<'a>(text: &'a str, test_dir: &str) -> Cow<'a, str> {
     TestDir::new(test_dir).hide(text)
 }
@@ -69,7 +70,7 @@ pub(super) enum TestDir {
 impl TestDir {
     pub(super) fn new(test_dir: &str) -> Self {
         let literal = regex::escape(test_dir) == test_dir;
-        match Regex::new(&braces_as_in_python(test_dir)) {
+        match Regex::new(&as_in_python(test_dir)) {
             Ok(pattern) if !literal && !pattern.is_match("") => Self::Pattern(pattern),
             _ => Self::Literal(test_dir.to_owned()),
         }
@@ -83,16 +84,30 @@ impl TestDir {
     }
 }
 
-/// A pattern of Python's as Rust's `regex` takes it: there, a `{` that begins no count is a mistake, and a
-/// count has a lower bound.
-fn braces_as_in_python(python: &str) -> Cow<'_, str> {
-    static BRACE: LazyLock<Regex> =
-        LazyLock::new(|| pattern(r"(?s)\\.|\{(?:[0-9]+|(?<low>[0-9]*),(?<high>[0-9]*))\}|(?<literal>\{)"));
-    BRACE.replace_all(python, |found: &Captures<'_>| match (found.name("low"), found.name("literal")) {
-        (_, Some(_)) => r"\{".to_owned(),
-        (Some(low), _) if low.is_empty() => format!("{{0,{}}}", &found["high"]),
-        _ => found[0].to_owned(),
+/// A pattern of Python's as Rust's `regex` takes it: there, a `{` that begins no count is a mistake, a
+/// count has a lower bound, and what stands in brackets may be nested and combined.
+fn as_in_python(python: &str) -> Cow<'_, str> {
+    static SYNTAX: LazyLock<Regex> = LazyLock::new(|| {
+        let set = r"(?<open>\[\^?)(?<set>\]?(?:\\.|[^\]\\])*)\]";
+        let count = r"\{(?:[0-9]+|(?<low>[0-9]*),(?<high>[0-9]*))\}";
+        pattern(&format!(r"(?s)\\.|{set}|{count}|(?<literal>\{{)"))
+    });
+    static IN_SET: LazyLock<Regex> = LazyLock::new(|| pattern(r"(?s)\\.|(?<literal>[\[&~])"));
+    SYNTAX.replace_all(python, |found: &Captures<'_>| {
+        if let Some(set) = found.name("set") {
+            return format!("{}{}]", &found["open"], IN_SET.replace_all(set.as_str(), escape_literal));
+        }
+        match found.name("low") {
+            Some(low) if low.is_empty() => format!("{{0,{}}}", &found["high"]),
+            _ => escape_literal(found),
+        }
     })
+}
+
+/// What was found, with a backslash if it is its `literal`.
+fn escape_literal(found: &Captures<'_>) -> String {
+    let backslash = if found.name("literal").is_some() { "\\" } else { "" };
+    format!("{backslash}{}", &found[0])
 }
 
 #[cfg(test)]
@@ -116,8 +131,30 @@ mod tests {
             ("/t/a{,}", "/t/aaa"),
             (r"/t/.\{2}", "/t/a{2}"),
             ("/t/.[{]2}", "/t/a{2}"),
+            ("/t/a[{,}]", "/t/a,"),
         ] {
             assert_eq!(hidden(dir, text), "TEST_DIR", "{dir}");
         }
+        assert_eq!(hidden("/t/a[{,}]", "/t/a0"), "/t/a0");
+    }
+
+    #[test]
+    fn what_stands_in_brackets_is_one_of_these_characters() {
+        for (dir, others) in [
+            ("/t/[[]", ["[", "[", "[", "]"]),
+            ("/t/[a[b]", ["[", "a", "b", "]"]),
+            ("/t/[^a[b]", ["]", "c", "^", "a"]),
+            ("/t/[]a[]", ["]", "a", "[", "b"]),
+            (r"/t/[\]\[a]", ["]", "[", "a", r"\"]),
+            ("/t/[a&&b]", ["a", "&", "b", "c"]),
+            ("/t/[a~~b]", ["a", "~", "b", "c"]),
+        ] {
+            for (index, other) in others.into_iter().enumerate() {
+                let text = format!("/t/{other}");
+                let hidden = filter_test_dir(&text, dir);
+                assert_eq!(hidden, if index < 3 { "TEST_DIR" } else { &text }, "{dir} {text}");
+            }
+        }
+        assert_eq!(filter_test_dir("/t/:]/t/[]/t/a", "/t/[[:alpha:]]"), "TEST_DIRTEST_DIR/t/a");
     }
 }
