@@ -668,9 +668,14 @@ fn several_storage_daemons_need_names() {
     let again = t.storage_daemon([""; 0]).start().unwrap();
     drop((second, again));
     assert!(pids.into_iter().all(is_gone));
-    for option in ["--pidfile", "--pidfile=x"] {
+    for option in ["--pidfile", "--pidfile=x", "--pid"] {
         let error = t.storage_daemon([option, "x"]).start().unwrap_err().to_string();
         assert_eq!(error, "leave --pidfile out: the harness chooses the daemon's pid file");
+    }
+    for option in ["--daemonize", "--daemon", "--d"] {
+        let error = t.storage_daemon([option]).start().unwrap_err().to_string();
+        let why = "a start returns once the server is ready, and its end is for the harness to see to";
+        assert_eq!(error, format!("leave --daemonize out: {why}"));
     }
     assert_eq!(stage.late(), [""; 0]);
 }

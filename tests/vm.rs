@@ -41,6 +41,17 @@ fn own_time() -> Duration {
 }
 
 #[test]
+fn a_vm_does_not_fork_away() {
+    let named = stage(&[("QEMU_OPTIONS", Path::new("-nodefaults -daemonize"))]);
+    let plain = stage(&[]);
+    let vms = [named.test.vm(), plain.test.vm().arg("-daemonize"), plain.test.vm().arg("--daemonize")];
+    for vm in vms {
+        let error = vm.launch().unwrap_err().to_string();
+        assert_eq!(error, "leave -daemonize out: the end of QEMU is for the harness to see to");
+    }
+}
+
+#[test]
 fn a_vm_that_waits_uses_no_processor_and_neither_does_who_waits_for_it() {
     let stage = stage(&[]);
     let mut vm = stage.test.vm().launch().unwrap();

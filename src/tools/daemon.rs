@@ -123,6 +123,25 @@ impl Drop for Daemon {
     }
 }
 
+/// Why no server forks.
+pub(super) const IN_FOREGROUND: &str =
+    "a start returns once the server is ready, and its end is for the harness to see to";
+
+/// Refuses options that are the harness's to choose: each with the reason.
+pub(super) fn refuse(args: &[String], options: &[(&str, &str)]) -> Result<()> {
+    for (option, why) in options {
+        // The servers take the beginning of a long option for all of it.
+        let names_it = |arg: &String| {
+            let name = arg.split('=').next().unwrap_or_default();
+            name.len() > "--".len() && option.starts_with(name)
+        };
+        if args.iter().any(names_it) {
+            return Err(Error::assertion(format!("leave {option} out: {why}")));
+        }
+    }
+    Ok(())
+}
+
 impl Start {
     /// The server, or the error of its early end.
     pub(super) fn serving(self, kind: ToolKind) -> Result<Daemon> {

@@ -1,6 +1,6 @@
 //! qemu-nbd: one-shot commands, and servers that end with their scope or their trial.
 
-use super::daemon::{Daemon, Start};
+use super::daemon::{self, Daemon, IN_FOREGROUND, Start};
 use super::run::words;
 use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
@@ -78,14 +78,10 @@ impl Test {
 }
 
 fn start(test: &Test, args: &[String], persistent: bool) -> Result<Start> {
-    for (option, why) in [
-        ("--fork", "a start returns once the server is ready, and its end is for the harness to see to"),
-        ("--pid-file", "the harness chooses the server's pid file"),
-    ] {
-        if args.iter().any(|arg| arg.split('=').next() == Some(option)) {
-            return Err(Error::assertion(format!("leave {option} out: {why}")));
-        }
-    }
+    daemon::refuse(
+        args,
+        &[("--fork", IN_FOREGROUND), ("--pid-file", "the harness chooses the server's pid file")],
+    )?;
     let pid_file = test.context().scratch().unique("qemu-nbd-pid");
     let cmd = test
         .tool_cmd(ToolKind::QemuNbd)?

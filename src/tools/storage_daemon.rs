@@ -7,7 +7,7 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 use serde_json::Value;
 
-use super::daemon::Daemon;
+use super::daemon::{self, Daemon, IN_FOREGROUND};
 use super::run::words;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
@@ -59,11 +59,11 @@ impl StorageDaemonBuilder {
     ///
     /// # Errors
     /// [`Error::Died`] with exit status, command line and output when it ends early;
-    /// [`Error::Assertion`] when the arguments name a pid file, which is the harness's to choose.
+    /// [`Error::Assertion`] for `--daemonize` and `--pidfile`.
     pub fn start(self) -> Result<StorageDaemon> {
-        if self.args.iter().any(|arg| arg.split('=').next() == Some("--pidfile")) {
-            return Err(Error::assertion("leave --pidfile out: the harness chooses the daemon's pid file"));
-        }
+        let own =
+            [("--daemonize", IN_FOREGROUND), ("--pidfile", "the harness chooses the daemon's pid file")];
+        daemon::refuse(&self.args, &own)?;
         let Self { test, args, instance, qmp } = self;
         let context = test.context();
         let pid_file = context.scratch().file(&format!("qsd-{instance}-pid"));

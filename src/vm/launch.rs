@@ -75,7 +75,11 @@ pub(super) fn start(config: &VmBuilder) -> Result<Started> {
     if let Some(machine) = context.env().machine_option()? {
         cmd = cmd.args(["-machine", machine]);
     }
-    cmd = cmd.args(["-accel", accel.name()]).args(context.env().qemu_options()).args(&config.args);
+    let own = context.env().qemu_options().iter().chain(&config.args);
+    if own.clone().any(|arg| matches!(arg.as_str(), "-daemonize" | "--daemonize")) {
+        return Err(Error::assertion("leave -daemonize out: the end of QEMU is for the harness to see to"));
+    }
+    cmd = cmd.args(["-accel", accel.name()]).args(own);
     for fd in &config.passed_fds {
         cmd = cmd.inherit_shared(Arc::clone(fd));
     }

@@ -60,7 +60,7 @@ impl Vm {
     /// is not.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when it runs already; [`Error::Died`] with QEMU's output when it ends
+    /// [`Error::Assertion`] when it runs already, or is to fork by `-daemonize`; [`Error::Died`] with QEMU's output when it ends
     /// early; [`Error::Timeout`] when its monitor does not come up; [`Error::Skip`] where no VM can run
     /// without the qtest accelerator, which is not there.
     pub fn launch(&mut self) -> Result<()> {
