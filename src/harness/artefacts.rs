@@ -5,10 +5,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use crate::error::{Error, Result};
+use crate::process::Printed;
 
 /// Lines of each log file that a failure shows.
 const TAIL: usize = 20;
-/// How much of a line is shown; a reply of the monitor can be endless.
+/// How much of a log file is looked at for them: a reply of the monitor can be long, and a log endless.
+const END: u64 = 4 << 20;
+/// How much of a line is shown.
 const WIDTH: usize = 300;
 
 /// What was logged, beside the other files of a failed trial.
@@ -86,22 +89,28 @@ pub(super) fn log_tails(dir: &Path) -> Vec<(String, String)> {
     let mut tails = Vec::new();
     for entry in entries.flatten() {
         let path = entry.path();
-        if path.extension().is_none_or(|extension| extension != "log") {
+        let is_file = entry.file_type().is_ok_and(|kind| kind.is_file());
+        if !is_file || path.extension().is_none_or(|extension| extension != "log") {
             continue;
         }
-        let text = String::from_utf8_lossy(&fs::read(&path).unwrap_or_default()).into_owned();
+        let (before, text) = Printed::to(path).end(END);
         if !text.trim().is_empty() {
-            tails.push((entry.file_name().to_string_lossy().into_owned(), tail(&text)));
+            tails.push((entry.file_name().to_string_lossy().into_owned(), tail(before, &text)));
         }
     }
     tails.sort();
     tails
 }
 
-fn tail(text: &str) -> String {
+/// The last lines of a text that `before` bytes come before.
+fn tail(before: u64, text: &str) -> String {
     let lines: Vec<_> = text.lines().collect();
     let skipped = lines.len().saturating_sub(TAIL);
-    let mut out = if skipped > 0 { format!("… {skipped} lines before\n") } else { String::new() };
+    let mut out = match (before, skipped) {
+        (0, 0) => String::new(),
+        (0, _) => format!("… {skipped} lines before\n"),
+        _ => format!("… more than {skipped} lines before\n"),
+    };
     let shown: Vec<_> = lines[skipped..].iter().map(|line| shortened(line)).collect();
     out.push_str(&shown.join("\n"));
     out
@@ -111,5 +120,35 @@ fn shortened(line: &str) -> Cow<'_, str> {
     match line.char_indices().nth(WIDTH) {
         Some((end, _)) => Cow::Owned(format!("{} …", &line[..end])),
         None => Cow::Borrowed(line),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fs::File;
+    use std::io::{Seek as _, SeekFrom, Write as _};
+
+    use nix::sys::stat::Mode;
+    use nix::unistd::mkfifo;
+
+    use super::*;
+
+    #[test]
+    fn the_end_of_a_log_is_told_however_long_it_is() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let mut long = File::create(dir.path().join("long.log")).expect("create");
+        long.seek(SeekFrom::Start(1 << 36)).expect("seek");
+        long.write_all(b"\nlast\n").expect("write");
+        fs::write(dir.path().join("short.log"), "1\n2\n").expect("write");
+        fs::write(dir.path().join("21.log"), "line\n".repeat(21)).expect("write");
+        // Nothing that would be waited for.
+        mkfifo(&dir.path().join("fifo.log"), Mode::S_IRWXU).expect("a fifo");
+        let tails = log_tails(dir.path());
+        let names: Vec<_> = tails.iter().map(|(name, _)| name.as_str()).collect();
+        assert_eq!(names, ["21.log", "long.log", "short.log"]);
+        assert!(tails[0].1.starts_with("… 1 lines before\nline\n"), "{}", tails[0].1);
+        assert!(tails[1].1.starts_with("… more than 0 lines before\n"), "{}", tails[1].1);
+        assert!(tails[1].1.ends_with("\nlast"), "{}", tails[1].1);
+        assert_eq!(tails[2].1, "1\n2");
     }
 }

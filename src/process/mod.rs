@@ -6,6 +6,7 @@ mod command;
 mod deadline;
 mod guard;
 mod lock;
+mod printed;
 mod ready;
 mod registry;
 
@@ -16,6 +17,7 @@ pub use command::{Cmd, Stream};
 pub use deadline::Deadline;
 pub(crate) use guard::remove_at_end;
 pub(crate) use lock::lock;
+pub(crate) use printed::Printed;
 pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;
 

@@ -7,8 +7,7 @@ use std::path::Path;
 use crate::context::{Late, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
-use crate::output::text_of;
-use crate::process::{Child, Cmd, Deadline, Output, PidFileWatch, Ready, Status, Stream};
+use crate::process::{Child, Cmd, Deadline, Output, PidFileWatch, Printed, Ready, Status, Stream};
 use crate::test::Test;
 
 /// A server of the trial. Dropping it kills it; one that had ended badly before that fails the
@@ -17,7 +16,7 @@ use crate::test::Test;
 pub(super) struct Daemon {
     pub(super) child: Child,
     kind: ToolKind,
-    log: ScratchFile,
+    log: Printed,
     pid_file: ScratchFile,
     late: Late,
     deadline: Deadline,
@@ -47,7 +46,7 @@ impl Daemon {
         let mut daemon = Self {
             child,
             kind,
-            log,
+            log: Printed::to(log.as_path()),
             pid_file: pid_file.clone(),
             late: context.late(),
             deadline,
@@ -73,9 +72,9 @@ impl Daemon {
         }
     }
 
-    /// What it has printed so far.
+    /// What it has printed last.
     pub(super) fn printed(&self) -> String {
-        fs::read(&self.log).map(text_of).unwrap_or_default()
+        self.log.tail()
     }
 
     /// Its whole run.
@@ -83,7 +82,7 @@ impl Daemon {
         Output {
             command: self.child.command().to_owned(),
             status,
-            stdout: self.printed(),
+            stdout: self.log.whole(),
             stderr: String::new(),
         }
     }

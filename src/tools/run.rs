@@ -6,11 +6,10 @@ use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
-use crate::context::{Context, ScratchFile};
+use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
-use crate::output::text_of;
-use crate::process::{Capture, Child, Cmd, Output, Status, Stream};
+use crate::process::{Capture, Child, Cmd, Output, Printed, Status, Stream};
 use crate::test::Test;
 
 /// Arguments as the tools take them.
@@ -69,7 +68,7 @@ impl Test {
         Ok(RunningTool {
             child,
             kind,
-            log,
+            log: Printed::to(log.as_path()),
             context: Arc::clone(context),
             signals: Vec::new(),
             end_told: false,
@@ -93,7 +92,7 @@ fn judge(program: &str, output: Output) -> Result<Output> {
 pub struct RunningTool {
     child: Child,
     kind: ToolKind,
-    log: ScratchFile,
+    log: Printed,
     context: Arc<Context>,
     /// The signals that the case has sent: death by one of them is what it wanted.
     signals: Vec<Signal>,
@@ -118,7 +117,7 @@ impl RunningTool {
 
     /// What it has printed so far, stdout and stderr as one text.
     pub fn printed(&self) -> String {
-        std::fs::read(&self.log).map(text_of).unwrap_or_default()
+        self.log.whole()
     }
 
     /// Waits for its end.
@@ -131,7 +130,7 @@ impl RunningTool {
             Ok(status) => judge(self.kind.name(), self.output(status)),
             Err(Error::Timeout { what, after, .. }) => {
                 let what = format!("{what} (killed now)");
-                Err(Error::Timeout { what, after, last_seen: self.printed() })
+                Err(Error::Timeout { what, after, last_seen: self.log.tail() })
             }
             Err(other) => Err(other),
         }

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::Vm;
-use super::printed::Printed;
 use crate::error::{Error, Result};
+use crate::process::Printed;
 use crate::tools::tells_of_failure;
 
 impl Vm {

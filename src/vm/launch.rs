@@ -10,13 +10,12 @@ use std::time::Duration;
 use nix::sys::signal::Signal;
 
 use super::VmBuilder;
-use super::printed::Printed;
 use super::process::{Phase, Process};
 use super::qtest::QtestSocket;
 use crate::context::ScratchFile;
 use crate::env::{Accel, ToolKind};
 use crate::error::{Error, Result};
-use crate::process::{Child, Cmd, Stream};
+use crate::process::{Child, Cmd, Printed, Stream};
 use crate::qmp::Monitor;
 
 /// How long QEMU may take from its start to a negotiated monitor (`iotests.py: VM`, its timer).
@@ -91,7 +90,7 @@ pub(super) fn start(config: &VmBuilder) -> Result<Started> {
     }
     let log = context.scratch().artefact(&config.name);
     let child = spawn(cmd, &log, config)?;
-    let process = Process { child, log: Printed::to(log), context: context.clone() };
+    let process = Process { child, log: Printed::to(log.as_path()), context: context.clone() };
     Ok(Started { process, accel, monitor: near, qtest })
 }
 

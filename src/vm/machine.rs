@@ -7,10 +7,9 @@ use serde_json::Value;
 
 use super::VmBuilder;
 use super::launch::{Running, start};
-use super::printed::Printed;
 use super::process::Process;
 use crate::error::{Error, Result};
-use crate::process::{Deadline, Status};
+use crate::process::{Deadline, Printed, Status};
 use crate::test::Test;
 
 /// How long a VM may take to end once it was told to (`qemu.machine: shutdown`).

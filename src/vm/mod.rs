@@ -13,7 +13,6 @@ mod launch;
 mod machine;
 mod migration;
 mod monitor;
-mod printed;
 mod process;
 mod qtest;
 mod run_job;

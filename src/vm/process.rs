@@ -3,11 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::printed::Printed;
 use crate::context::{Context, Scratch};
 use crate::error::{Error, Result};
 use crate::output::text_of;
-use crate::process::{Child, Deadline, Status};
+use crate::process::{Child, Deadline, Printed, Status};
 
 /// How long a QEMU that has closed its monitor may take to end.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
