@@ -391,6 +391,24 @@ fn interactive_qemu_io_meets_the_deadline_and_is_gone_after() {
     assert_eq!(stage.late(), [""; 0]);
 }
 
+#[test]
+fn interactive_qemu_io_does_not_print_without_end() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = dir.path().join("qemu-io");
+    fs::write(&program, "#!/bin/sh\nprintf 'qemu-io> '\nread -r command\nexec yes\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[("QEMU_IO_PROG", &program)], AMPLE);
+    let mut io = stage.test.qemu_io_interactive([""; 0]).unwrap();
+    let pid = io.pid();
+    let error = io.cmd("length").unwrap_err().to_string();
+    let told = " printed more than 256 MiB without a prompt and was killed; the last of it:\ny\n";
+    assert!(error.contains(told), "{}", &error[..200]);
+    assert!(error.len() < 10_000);
+    assert!(is_gone(pid));
+    drop(io);
+    assert_eq!(stage.late(), [""; 0]);
+}
+
 // ---- beside the case ---------------------------------------------------------------------------
 
 #[test]

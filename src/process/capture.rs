@@ -16,7 +16,7 @@ const CHUNK: u64 = 64 * 1024;
 /// The most that a pipe holds, unless root has raised the limit.
 const PIPE_SIZE_MAX: u64 = 1 << 20;
 /// The most that a tool may print.
-const MOST_OUTPUT: usize = 256 << 20;
+pub(crate) const MOST_OUTPUT: usize = 256 << 20;
 /// How many of the last lines of output the message of a time-out shows.
 const TAIL_LINES: usize = 20;
 /// How long a process that has ended may take to be reaped.

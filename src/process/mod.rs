@@ -12,6 +12,7 @@ mod registry;
 
 pub use crate::output::{Output, Status};
 pub use capture::Capture;
+pub(crate) use capture::MOST_OUTPUT;
 pub use child::Child;
 pub use command::{Cmd, Stream};
 pub use deadline::Deadline;

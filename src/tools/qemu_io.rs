@@ -6,6 +6,7 @@ use std::os::fd::{AsFd, OwnedFd};
 use std::sync::Arc;
 use std::time::Duration;
 
+use memchr::memmem;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::args::io_wrap_args;
@@ -15,7 +16,7 @@ use crate::env::ToolKind;
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
 use crate::output::text_of;
-use crate::process::{Capture, Child, Deadline, Output, Status, Stream};
+use crate::process::{Capture, Child, Deadline, MOST_OUTPUT, Output, Status, Stream};
 use crate::test::Test;
 
 const PROMPT: &[u8] = b"qemu-io> ";
@@ -188,8 +189,7 @@ impl QemuIoInteractive {
         let deadline = self.context.deadline();
         let mut searched = 0;
         loop {
-            let found = self.unread[searched..].windows(PROMPT.len()).position(|window| window == PROMPT);
-            if let Some(at) = found {
+            if let Some(at) = memmem::find(&self.unread[searched..], PROMPT) {
                 let rest = self.unread.split_off(searched + at + PROMPT.len());
                 let mut text = std::mem::replace(&mut self.unread, rest);
                 text.truncate(searched + at);
@@ -203,9 +203,19 @@ impl QemuIoInteractive {
         }
     }
 
-    /// Reads what is there, a piece at a time, so that output without end meets the deadline.
-    /// Whether it has ended.
+    /// Reads what is there, a piece at a time, so that output without end meets the deadline or the
+    /// limit. Whether it has ended.
     fn read_more(&mut self) -> Result<bool> {
+        if self.unread.len() > MOST_OUTPUT {
+            self.end_told = true;
+            self.child.kill()?;
+            return Err(Error::assertion(format!(
+                "{} printed more than {} MiB without a prompt and was killed; the last of it:\n{}",
+                self.child.command(),
+                MOST_OUTPUT >> 20,
+                self.printed()
+            )));
+        }
         match (&self.stdout).take(CHUNK).read_to_end(&mut self.unread) {
             Ok(count) => Ok((count as u64) < CHUNK),
             Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(false),
