@@ -17,7 +17,7 @@ const MARK: &str = "iotests_new_cases";
 /// The file that holds `main`, which is no case.
 const MAIN: &str = "main.rs";
 
-/// Registers every `*.rs` file below `dir` but its own `main.rs`, and tells cargo to run the build
+/// Registers every `*.rs` file below `dir` but its own `main.rs` and hidden ones, and tells cargo to run the build
 /// script again when one of them goes or changes. `dir` is taken from the project's root.
 ///
 /// Cargo cannot watch for new files without watching all that is below `dir`, and a changed script
@@ -96,8 +96,9 @@ pub(crate) fn is_case(file: &str) -> bool {
     file.ends_with(".rs") && file != MAIN
 }
 
-/// The files with one of these extensions below `dir`, relative to it, in the order of their names. Nothing but
-/// directories is looked into, and nothing looked at twice: there may be thousands of cases.
+/// The files with one of these extensions below `dir`, relative to it, in the order of their names. Hidden ones are
+/// those of editors, such as Emacs' `.#name.rs`, a link that leads nowhere. Nothing but directories is looked into,
+/// and nothing looked at twice: there may be thousands of cases.
 pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut below = vec![String::new()];
@@ -106,8 +107,11 @@ pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, Stri
         let failed = |error| format!("failed to list {}: {error}", dir.display());
         for entry in fs::read_dir(&dir).map_err(failed)? {
             let entry = entry.map_err(failed)?;
-            let is_dir = entry.file_type().map_err(failed)?.is_dir();
             let name = entry.file_name();
+            if name.as_encoded_bytes().starts_with(b".") {
+                continue;
+            }
+            let is_dir = entry.file_type().map_err(failed)?.is_dir();
             let extension = Path::new(&name).extension();
             let has_extension = extension.is_some_and(|its| extensions.iter().any(|one| its == *one));
             match name.to_str() {

@@ -1,6 +1,7 @@
 //! Registering case files at build time.
 
 use std::fs;
+use std::os::unix::fs::symlink;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -67,6 +68,10 @@ fn scripts_and_references_compile_nothing_and_a_new_case_file_is_built_in() {
         "editing",
         &[("cases/first.rs", case), ("cases/topic/script.case", "log one\n")],
     );
+    // An editor's marks of files that are being changed.
+    for name in ["cases/.#first.rs", "cases/topic/.#script.case"] {
+        symlink("me@here.1:2", dir.path().join(name)).unwrap();
+    }
     let built = build_in(dir.path());
     let run = |args: &[&str]| {
         let binary = built.executable.as_ref().expect(&built.said);
