@@ -61,7 +61,7 @@ fn an_empty_variable_is_as_good_as_an_unset_one() {
 #[test]
 fn values_are_typed() {
     let env = env(&[
-        ("IMGFMT", "qcow2, raw"),
+        ("IMGFMT", "qcow2, raw,qcow2"),
         ("IMGPROTO", "nbd"),
         ("IMGFMT_GENERIC", "false"),
         ("IMGOPTS", "compat=0.10"),

@@ -141,9 +141,18 @@ pub(super) fn is_name(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte))
 }
 
-/// Reads `qcow2,raw`.
+/// Reads `qcow2,raw`, each name once.
 pub(super) fn parse_names(text: &str) -> Option<Vec<String>> {
-    text.split(',').map(str::trim).map(|name| is_name(name).then(|| name.to_owned())).collect()
+    let mut names: Vec<String> = Vec::new();
+    for name in text.split(',').map(str::trim) {
+        if !is_name(name) {
+            return None;
+        }
+        if !names.iter().any(|known| known == name) {
+            names.push(name.to_owned());
+        }
+    }
+    Some(names)
 }
 
 /// Whether this is the path of a case to make: at least a topic and a name, lower case.

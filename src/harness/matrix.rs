@@ -157,8 +157,13 @@ fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
             |list: &[String]| list.is_empty() || list.iter().any(|one| one == "generic" || one == name);
         declared.iter().all(|one| supports(&one.formats) && !one.unsupported_formats.contains(name))
     });
-    let mut unique = Vec::with_capacity(all.len());
-    for name in all {
+    unique(all)
+}
+
+/// Each name once, in the order of the first.
+fn unique(names: Vec<String>) -> Vec<String> {
+    let mut unique = Vec::with_capacity(names.len());
+    for name in names {
         if !unique.contains(&name) {
             unique.push(name);
         }
@@ -182,6 +187,23 @@ fn protocols(declared: &[&Declaration], env: &TestEnv) -> Vec<String> {
     let plain = |name: String| if name == "generic" { "file".to_owned() } else { name };
     let mut named: Vec<_> = said.unwrap_or_default().into_iter().map(plain).collect();
     named.retain(|name| declared.iter().all(|one| fits(one, name)));
-    named.dedup();
-    if named.is_empty() { vec!["file".to_owned()] } else { named }
+    if named.is_empty() { vec!["file".to_owned()] } else { unique(named) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::suite::{Declare, Suite};
+
+    #[test]
+    fn each_protocol_makes_one_trial() {
+        let env = TestEnv::from_vars([]).expect("an environment");
+        let of = |names: &[&str]| {
+            let mut suite = Suite::new();
+            suite.protocols(names.iter().copied());
+            protocols(&[suite.declaration()], &env)
+        };
+        assert_eq!(of(&["generic", "nbd", "file"]), ["file", "nbd"]);
+        assert_eq!(of(&[]), ["file"]);
+    }
 }
