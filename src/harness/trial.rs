@@ -134,22 +134,26 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     if plan.known_failure.is_some() && only_unreferenced {
         problems.clear();
     }
-    match (&plan.known_failure, problems.first()) {
+    let passed = match (&plan.known_failure, problems.first()) {
         (Some(known), Some(first)) if problems.iter().all(|problem| can_be_known(problem, out_of_time)) => {
             let problem = failure::first_line(first, &run.project);
-            return Ok(Outcome::KnownFailure { reason: known.reason.clone(), problem });
+            Some(Outcome::KnownFailure { reason: known.reason.clone(), problem })
         }
-        (Some(known), None) => problems.push(passed(run, plan, known)),
-        (None, None) => {
-            run.kept.forget(&plan.name);
-            if run.env.keep() {
-                run.kept.keep(ctx.scratch().dir(), &plan.name, Why::Asked)?;
-            }
-            return Ok(Outcome::Passed);
+        (Some(known), None) => {
+            problems.push(unexpected_success(run, plan, known));
+            None
         }
-        (_, Some(_)) => {}
+        (None, None) => Some(Outcome::Passed),
+        (_, Some(_)) => None,
+    };
+    let Some(outcome) = passed else {
+        return Ok(Outcome::Failed(keep_and_tell(run, plan, &ctx, problems, not_run)));
+    };
+    run.kept.forget(&plan.name);
+    if run.env.keep() {
+        run.kept.keep(ctx.scratch().dir(), &plan.name, Why::Asked)?;
     }
-    Ok(Outcome::Failed(keep_and_tell(run, plan, &ctx, problems, not_run)))
+    Ok(outcome)
 }
 
 /// Whether this can be the failure that was declared. Of a hang, or of what the harness could not do, nobody
@@ -164,7 +168,7 @@ fn can_be_known(problem: &Problem, out_of_time: bool) -> bool {
 }
 
 /// A known failure that did not happen.
-fn passed(run: &Run, plan: &Plan, known: &KnownFailure) -> Problem {
+fn unexpected_success(run: &Run, plan: &Plan, known: &KnownFailure) -> Problem {
     let declaration = match known.declared {
         Place::Code(at) => format!("`.known_failure(…)` from {}:{}", run.project.show(at.file()), at.line()),
         Place::Line(line) => format!("`known-failure:` from {}:{line}", plan.file),

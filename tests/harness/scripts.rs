@@ -117,6 +117,20 @@ fn a_hang_is_not_the_failure_that_is_known() {
 }
 
 #[test]
+fn a_failure_that_is_known_now_leaves_no_files() {
+    let project = project(&[]);
+    let kept = project.scratch().join("failed/topic/later.raw");
+    let run = |header: &str| {
+        write(&project, "topic/later.case", &format!("{header}qemu-img info /no/such/image\n"));
+        project.run(&["topic/later"]).results()
+    };
+    assert_eq!(run(""), ["topic/later::raw: FAILED"]);
+    assert!(kept.exists());
+    assert_eq!(run("known-failure: there is none\n"), ["topic/later::raw: ok"]);
+    assert!(!kept.exists());
+}
+
+#[test]
 fn a_known_failure_may_log_before_it_fails() {
     let text = "known-failure: a bug that is known\n\nlog first\nqemu-img info /nowhere/disk\n";
     let ran = project(&[("topic/broken.case", text)]).run(&["topic/broken"]);
