@@ -80,14 +80,8 @@ impl RunDir {
 
     /// Removes everything at once; for a run that ends by a signal.
     pub fn remove(&self) {
-        let _ = fs::remove_dir_all(&self.scratch.dir);
-        let _ = fs::remove_dir_all(&self.sockets.dir);
-    }
-}
-
-impl Drop for RunDir {
-    fn drop(&mut self) {
-        self.remove();
+        self.scratch.remove();
+        self.sockets.remove();
     }
 }
 
@@ -111,6 +105,16 @@ impl Locked {
         // Renamed away: nothing is left to remove under the old name.
         let _ = made.keep();
         Ok(Self { dir, _lock: lock })
+    }
+
+    fn remove(&self) {
+        let _ = fs::remove_dir_all(&self.dir);
+    }
+}
+
+impl Drop for Locked {
+    fn drop(&mut self) {
+        self.remove();
     }
 }
 
@@ -150,6 +154,14 @@ fn is_abandoned(dir: &Path) -> bool {
 mod tests {
     use super::*;
     use std::time::SystemTime;
+
+    #[test]
+    fn a_run_that_gets_no_directory_for_its_sockets_leaves_none_for_its_files() {
+        let base = tempfile::tempdir().expect("temporary directory");
+        // Nobody can make anything there.
+        RunDir::create(base.path(), Path::new("/proc/self")).expect_err("no directory");
+        assert_eq!(fs::read_dir(base.path()).expect("list").count(), 0);
+    }
 
     #[test]
     fn a_directory_that_was_never_locked_is_swept_once_it_is_old() {
