@@ -1,7 +1,7 @@
 //! Resources of the host that one trial at a time may use, whichever process it runs in.
 
-use std::fs::{File, OpenOptions};
-use std::os::unix::fs::OpenOptionsExt;
+use std::fs::{File, OpenOptions, Permissions};
+use std::os::unix::fs::{OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -48,14 +48,18 @@ pub(super) fn lock_file(path: &Path, what: &str, limit: Duration) -> Result<Floc
 fn open(path: &Path) -> std::io::Result<File> {
     let existing = OpenOptions::new().read(true).custom_flags(O_NOFOLLOW).open(path);
     match existing {
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o644)
-            .custom_flags(O_NOFOLLOW)
-            .open(path),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
+            let new = OpenOptions::new()
+                .read(true)
+                .write(true)
+                .create(true)
+                .truncate(false)
+                .custom_flags(O_NOFOLLOW)
+                .open(path)?;
+            // For other users, whatever the umask. If the file is one of theirs, it is for them to do.
+            let _ = new.set_permissions(Permissions::from_mode(0o644));
+            Ok(new)
+        }
         other => other,
     }
 }

@@ -1,6 +1,10 @@
 //! Which trials run, in which order, and when the run ends early.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+
+use nix::sys::stat::{Mode, umask};
 
 use crate::kill::Busy;
 use crate::project::Project;
@@ -142,4 +146,20 @@ fn a_serial_resource_is_held_across_processes() {
         let text = String::from_utf8(output.stdout).unwrap();
         assert!(text.contains("2 passed; 0 failed; 0 ignored"), "{text}");
     }
+}
+
+#[test]
+fn the_lock_of_a_serial_resource_is_for_all_users() {
+    let project = Project::new();
+    let mut command = project.command(["--exact", "running/alone_1::raw"]);
+    command.env("DOWNSTREAM_ALONE", project.root());
+    let careful = || {
+        umask(Mode::from_bits_truncate(0o077));
+        Ok(())
+    };
+    // SAFETY: the closure makes one system call, which is async-signal-safe.
+    unsafe { command.pre_exec(careful) };
+    assert!(project.finish(&mut command).status.success());
+    let lock = fs::metadata(project.root().join("iotests-serial-downstream-alone.lock")).unwrap();
+    assert_eq!(lock.permissions().mode() & 0o777, 0o644);
 }
