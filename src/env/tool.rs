@@ -18,6 +18,7 @@ pub struct Tool {
 
 /// The binaries that cases run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum ToolKind {
     /// The system emulator.
     Qemu,

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// What runs a virtual machine's processor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Accel {
     /// Nothing does, and the virtual clock stands still until it is stepped.
     Qtest,
@@ -108,6 +109,7 @@ impl GroupFilter {
 
 /// What to print instead of running anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Listing {
     /// The groups, each with its cases.
     Groups,

@@ -15,6 +15,7 @@ const KILL_LIMIT: Duration = Duration::from_secs(10);
 
 /// A child process, leader of its own group. Dropping it kills the group and reaps the child.
 #[derive(Debug)]
+#[must_use = "dropping a child kills it"]
 pub struct Child {
     inner: std::process::Child,
     pidfd: OwnedFd,

@@ -5,6 +5,7 @@ use std::str::FromStr;
 
 /// The status of a job (QAPI's `JobStatus`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum JobStatus {
     /// It exists and has not started.
     Created,

@@ -106,6 +106,7 @@ impl Test {
 /// A qemu-io that waits for commands (`iotests.py: QemuIoInteractive`). Dropping it ends the
 /// process; a crash before that fails the trial.
 #[derive(Debug)]
+#[must_use = "dropping it kills qemu-io"]
 pub struct QemuIoInteractive {
     child: Child,
     stdin: File,

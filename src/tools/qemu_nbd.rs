@@ -94,6 +94,7 @@ fn start(test: &Test, args: &[String], persistent: bool) -> Result<Start> {
 
 /// A running NBD server (`iotests.py: qemu_nbd_popen`); killed when dropped.
 #[derive(Debug)]
+#[must_use = "dropping it kills the server"]
 pub struct NbdServer {
     test: Test,
     daemon: Option<Daemon>,

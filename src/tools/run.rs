@@ -89,6 +89,7 @@ fn judge(program: &str, output: Output) -> Result<Output> {
 /// A tool that runs beside the case (`iotests.py: qemu_tool_popen`, `qemu_io_popen`). Dropping it
 /// kills it; a crash before that fails the trial.
 #[derive(Debug)]
+#[must_use = "dropping it kills the tool"]
 pub struct RunningTool {
     child: Child,
     kind: ToolKind,

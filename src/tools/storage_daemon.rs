@@ -33,6 +33,7 @@ impl Test {
 
 /// What a storage daemon is started with.
 #[derive(Debug)]
+#[must_use = "a storage daemon does nothing until it is started"]
 pub struct StorageDaemonBuilder {
     test: Test,
     args: Vec<String>,
@@ -42,14 +43,12 @@ pub struct StorageDaemonBuilder {
 
 impl StorageDaemonBuilder {
     /// Tells several daemons of one trial apart; `a` by default.
-    #[must_use]
     pub fn instance(mut self, id: &str) -> Self {
         id.clone_into(&mut self.instance);
         self
     }
 
     /// With a monitor (upstream's later `qmp=True`).
-    #[must_use]
     pub fn qmp(mut self) -> Self {
         self.qmp = true;
         self
@@ -100,6 +99,7 @@ impl StorageDaemonBuilder {
 
 /// A running storage daemon; killed when dropped (`iotests.py: QemuStorageDaemon`).
 #[derive(Debug)]
+#[must_use = "dropping it kills the daemon"]
 pub struct StorageDaemon {
     test: Test,
     daemon: Option<Daemon>,

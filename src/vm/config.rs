@@ -24,6 +24,7 @@ impl Test {
 
 /// Collects what a VM is started with. Arguments reach QEMU in the order of the calls.
 #[derive(Debug)]
+#[must_use = "a VM does nothing until it is launched"]
 pub struct VmBuilder {
     pub(super) test: Test,
     pub(super) name: String,
@@ -93,72 +94,61 @@ impl VmBuilder {
     }
 
     /// Appends one argument as it is.
-    #[must_use]
     pub fn arg(mut self, arg: impl Into<String>) -> Self {
         self.args.push(arg.into());
         self
     }
 
     /// Appends arguments as they are (`qemu.machine: add_args`).
-    #[must_use]
     pub fn args<S: Into<String>>(mut self, args: impl IntoIterator<Item = S>) -> Self {
         self.args.extend(args.into_iter().map(Into::into));
         self
     }
 
     /// Adds an `-object` (`iotests.py: VM.add_object`).
-    #[must_use]
     pub fn object(self, options: impl Into<String>) -> Self {
         self.arg("-object").arg(options)
     }
 
     /// Adds a `-device` (`iotests.py: VM.add_device`).
-    #[must_use]
     pub fn device(self, options: impl Into<String>) -> Self {
         self.arg("-device").arg(options)
     }
 
     /// Adds a `-drive` with these options and no others (`iotests.py: VM.add_drive_raw`); it does
     /// not count for the numbering of drives.
-    #[must_use]
     pub fn drive_raw(self, options: impl Into<String>) -> Self {
         self.arg("-drive").arg(options)
     }
 
     /// Adds a `-blockdev`, given as text, as a list of options, or as JSON
     /// (`iotests.py: VM.add_blockdev`).
-    #[must_use]
     pub fn blockdev(self, options: impl Into<Blockdev>) -> Self {
         self.arg("-blockdev").arg(options.into().0)
     }
 
     /// Waits for a migration to arrive at this address (`iotests.py: VM.add_incoming`).
-    #[must_use]
     pub fn incoming(self, address: impl Into<String>) -> Self {
         self.arg("-incoming").arg(address)
     }
 
     /// Starts with the CPUs stopped (upstream's later `add_paused`).
-    #[must_use]
     pub fn paused(self) -> Self {
         self.arg("-S")
     }
 
     /// Adds a human monitor that goes nowhere (`qemu.machine: add_monitor_null`).
-    #[must_use]
     pub fn monitor_null(self) -> Self {
         self.args(["-monitor", "null"])
     }
 
     /// Runs with this accelerator whatever the binary prefers.
-    #[must_use]
     pub fn accel(mut self, accel: Accel) -> Self {
         self.accel = Some(accel);
         self
     }
 
     /// Any exit status of QEMU is fine: the case looks at it itself.
-    #[must_use]
     pub fn may_fail(mut self) -> Self {
         self.may_fail = true;
         self

@@ -48,14 +48,12 @@ impl Drive {
 impl VmBuilder {
     /// Adds a virtio drive with this image; its id is `drive0`, `drive1`, … in the order of these
     /// calls (`iotests.py: VM.add_drive`).
-    #[must_use]
     pub fn drive(self, path: impl AsRef<str>) -> Self {
         self.drive_with(Drive::new(path))
     }
 
     /// Adds a drive with other than the usual options. A LUKS image gets the default secret unless
     /// the options name a `key-secret`.
-    #[must_use]
     pub fn drive_with(mut self, drive: Drive) -> Self {
         let env = self.test.context().env().clone();
         let format = drive.format.unwrap_or_else(|| self.test.imgfmt().to_owned());

@@ -14,7 +14,6 @@ use crate::error::{Error, Result};
 impl VmBuilder {
     /// Hands a descriptor to QEMU as a member of a set (`qemu.machine: add_fd`). Ours stays open
     /// for further launches, until the VM is dropped.
-    #[must_use]
     pub fn add_fd(self, fd: OwnedFd, set: u32, opaque: &str) -> Self {
         let number = fd.as_raw_fd();
         self.inherit_fd(fd).arg("-add-fd").arg(format!("fd={number},set={set},opaque={opaque}"))
@@ -22,7 +21,6 @@ impl VmBuilder {
 
     /// Lets QEMU inherit a descriptor under the same number. Ours stays open for further launches,
     /// until the VM is dropped.
-    #[must_use]
     pub fn inherit_fd(mut self, fd: OwnedFd) -> Self {
         self.passed_fds.push(Arc::new(fd));
         self

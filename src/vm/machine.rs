@@ -20,6 +20,7 @@ const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 /// Dropping a running VM shuts it down; if QEMU had ended by itself, or ends with a bad status,
 /// the trial fails. It always fails when QEMU dies of a signal that the case did not send.
 #[derive(Debug)]
+#[must_use = "dropping a VM shuts it down"]
 pub struct Vm {
     pub(super) config: VmBuilder,
     running: Option<Running>,
