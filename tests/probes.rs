@@ -509,6 +509,8 @@ fn an_emulator_that_talks_nonsense_or_not_at_all_is_told_so() {
     let error = problem("silent", "echo thinking; sleep 60");
     assert!(error.contains(" had not answered through its monitor after "), "{error}");
     assert!(error.contains(" s and printed:\n    thinking\n"), "{error}");
+    let error = problem("chatty", r#"exec yes '{"event": "X"}' >&$fd"#);
+    assert!(error.contains(" had not answered through its monitor after "), "{error}");
     let error = problem("dying", r#"echo '{"QMP": {}}' >&$fd; echo 'out of order' >&2; kill -SEGV $$"#);
     assert!(error.contains(" ended with signal 11 (SIGSEGV) and printed:\n    out of order\n"), "{error}");
 }

@@ -1,8 +1,8 @@
 //! One short conversation with an emulator: all questions in one process, which is killed once it
 //! has answered them. It needs no guest, no machine and no particular accelerator.
 
-use std::io::{PipeReader, Read, Write, pipe};
-use std::os::fd::{AsFd, AsRawFd};
+use std::io::{PipeReader, Read, pipe};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::Duration;
@@ -12,7 +12,7 @@ use serde_json::{Value, json};
 
 use super::ask::quoted;
 use crate::error::{Error, Result as OwnResult};
-use crate::process::{Child, Cmd, Deadline, Registry, Stream};
+use crate::process::{Child, Cmd, Deadline, Line, Patience, Registry, Stream, Wire};
 
 /// How long the end of a process that has closed its monitor is waited for.
 const EXIT_LIMIT: Duration = Duration::from_secs(5);
@@ -23,8 +23,8 @@ pub(super) const ANY_ACCELERATOR: [&str; 6] = ["-accel", "tcg", "-accel", "kvm",
 /// A machine without anything in it.
 pub(super) const NO_MACHINE: [&str; 5] = ["-nodefaults", "-display", "none", "-machine", "none"];
 
-/// A line longer than this is not an answer.
-const LONGEST_LINE: usize = 64 << 20;
+/// How much of what it has printed is looked at: it may go on printing, as fast as this reads.
+const MOST_PRINTED: u64 = 64 << 10;
 
 /// A question: a QMP command and its arguments.
 pub(super) struct Question(pub(super) &'static str, pub(super) Value);
@@ -40,22 +40,22 @@ pub(super) fn interview(
     let mut talk = Conversation::start(program, accelerators).map_err(|error| error.to_string())?;
     let text = transcript(questions);
     // If QEMU is gone already, the reader below finds out why.
-    let _ = talk.monitor.write_all(text.as_bytes());
+    let _ = talk.monitor.write(text.as_bytes(), deadline);
+    let mut patience = Patience::until(deadline);
     let mut answers = vec![None; questions.len()];
     while answers.iter().any(Option::is_none) {
-        for line in talk.lines(deadline)? {
-            let mut message: Value = serde_json::from_slice(&line)
-                .map_err(|error| format!("it answered something that is not JSON: {error}"))?;
-            let Some(index) = message["id"].as_u64().and_then(|id| usize::try_from(id).ok()) else {
-                continue;
-            };
-            if let Some(error) = message["error"]["desc"].as_str() {
-                let command = questions.get(index).map_or("qmp_capabilities", |question| question.0);
-                return Err(format!("it refused the QMP command {command}: {error}"));
-            }
-            if let Some(slot) = answers.get_mut(index) {
-                *slot = Some(message["return"].take());
-            }
+        let line = talk.line(&mut patience, deadline)?;
+        let mut message: Value = serde_json::from_slice(&line)
+            .map_err(|error| format!("it answered something that is not JSON: {error}"))?;
+        let Some(index) = message["id"].as_u64().and_then(|id| usize::try_from(id).ok()) else {
+            continue;
+        };
+        if let Some(error) = message["error"]["desc"].as_str() {
+            let command = questions.get(index).map_or("qmp_capabilities", |question| question.0);
+            return Err(format!("it refused the QMP command {command}: {error}"));
+        }
+        if let Some(slot) = answers.get_mut(index) {
+            *slot = Some(message["return"].take());
         }
     }
     Ok(answers.into_iter().flatten().collect())
@@ -73,16 +73,14 @@ fn transcript(questions: &[Question]) -> String {
 
 struct Conversation {
     child: Child,
-    monitor: UnixStream,
+    monitor: Wire,
     output: PipeReader,
-    unread: Vec<u8>,
 }
 
 impl Conversation {
     fn start(program: &Path, accelerators: &[&str]) -> OwnResult<Self> {
         let io = |what: &'static str| Error::io(what);
         let (ours, theirs) = UnixStream::pair().map_err(io("create a socket pair"))?;
-        ours.set_nonblocking(true).map_err(io("set a socket non-blocking"))?;
         let (output, stdout) = pipe().map_err(io("create a pipe"))?;
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(Error::os("set a pipe non-blocking"))?;
         let stderr = stdout.try_clone().map_err(io("duplicate a pipe"))?;
@@ -93,39 +91,28 @@ impl Conversation {
             .args(["-chardev", &monitor, "-mon", "chardev=probe,mode=control"])
             .inherit(theirs.into())
             .spawn(Stream::Null, Stream::To(stdout.into()), Stream::To(stderr.into()), &Registry::new())?;
-        Ok(Self { child, monitor: ours, output, unread: Vec::new() })
+        let alive = child.pidfd().try_clone_to_owned().map_err(io("duplicate a pidfd"))?;
+        Ok(Self { child, monitor: Wire::new(ours, Some(alive), "a monitor")?, output })
     }
 
-    /// The complete lines of the next read.
-    fn lines(&mut self, deadline: Deadline) -> Result<Vec<Vec<u8>>, String> {
-        let [readable, ended] = deadline
-            .wait_readable([self.monitor.as_fd(), self.child.pidfd()])
-            .map_err(|errno| format!("it cannot be waited for: {errno}"))?;
-        if !readable && !ended {
-            let (command, seconds) = (self.child.command().to_owned(), deadline.elapsed().as_secs_f64());
-            return Err(format!(
-                "`{command}` had not answered through its monitor after {seconds:.1} s{}",
-                self.printed()
-            ));
+    /// The next line that is not empty.
+    fn line(&mut self, patience: &mut Patience, deadline: Deadline) -> Result<Vec<u8>, String> {
+        loop {
+            match self.monitor.read_line(patience).map_err(|error| error.to_string())? {
+                Line::Whole(line) if line.is_empty() => {}
+                Line::Whole(line) => return Ok(line),
+                Line::TooLong(_) => return Err("it answered without an end".to_owned()),
+                Line::Closed(_) => return Err(self.how_it_ended()),
+                Line::Nothing => {
+                    let (command, seconds) =
+                        (self.child.command().to_owned(), deadline.elapsed().as_secs_f64());
+                    return Err(format!(
+                        "`{command}` had not answered through its monitor after {seconds:.1} s{}",
+                        self.printed()
+                    ));
+                }
+            }
         }
-        let open = match self.monitor.read_to_end(&mut self.unread) {
-            Ok(_) => false,
-            Err(error) => error.kind() == std::io::ErrorKind::WouldBlock && !ended,
-        };
-        if self.unread.len() > LONGEST_LINE {
-            return Err("it answered without an end".to_owned());
-        }
-        let complete = self.unread.iter().rposition(|byte| *byte == b'\n').map_or(0, |last| last + 1);
-        let rest = self.unread.split_off(complete);
-        let lines = std::mem::replace(&mut self.unread, rest);
-        if lines.is_empty() && !open {
-            return Err(self.how_it_ended());
-        }
-        Ok(lines
-            .split(|byte| *byte == b'\n')
-            .filter(|line| !line.trim_ascii().is_empty())
-            .map(<[u8]>::to_vec)
-            .collect())
     }
 
     fn how_it_ended(&mut self) -> String {
@@ -140,7 +127,7 @@ impl Conversation {
     fn printed(&mut self) -> String {
         let mut bytes = Vec::new();
         // Reading ends with "would block" if somebody still holds the other end.
-        let _ = self.output.read_to_end(&mut bytes);
+        let _ = (&mut self.output).take(MOST_PRINTED).read_to_end(&mut bytes);
         quoted(&String::from_utf8_lossy(&bytes))
     }
 }

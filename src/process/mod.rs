@@ -9,6 +9,7 @@ mod lock;
 mod printed;
 mod ready;
 mod registry;
+mod wire;
 
 pub use crate::output::{Output, Status};
 pub use capture::Capture;
@@ -21,5 +22,6 @@ pub(crate) use lock::lock;
 pub(crate) use printed::Printed;
 pub use ready::{PidFileWatch, Ready};
 pub use registry::Registry;
+pub(crate) use wire::{Line, Patience, Wire};
 
 pub use nix::sys::signal::Signal;

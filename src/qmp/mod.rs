@@ -7,11 +7,9 @@ mod message;
 mod monitor;
 mod queue;
 mod transcript;
-mod wire;
 
 pub use args::Args;
 pub use events::{EventMatch, Wait};
 pub use job_status::JobStatus;
 pub use message::error_of;
 pub use monitor::Monitor;
-pub(crate) use wire::{Line, Patience, Wire};

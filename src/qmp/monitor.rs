@@ -10,10 +10,9 @@ use serde_json::{Map, Value, json};
 use super::message::{Message, error_of};
 use super::queue::Queue;
 use super::transcript::Transcript;
-use super::wire::{Line, Patience, Wire};
 use super::{Args, EventMatch};
 use crate::error::{Error, Result};
-use crate::process::Deadline;
+use crate::process::{Deadline, Line, Patience, Wire};
 
 /// A negotiated monitor. Replies are matched with their command by id; events are queued in the
 /// order they came, from the first on, so that none is missed between a command and a wait.

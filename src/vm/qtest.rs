@@ -6,8 +6,7 @@ use std::os::unix::net::UnixStream;
 use super::Vm;
 use crate::env::Accel;
 use crate::error::{Error, Result};
-use crate::process::Deadline;
-use crate::qmp::{Line, Patience, Wire};
+use crate::process::{Deadline, Line, Patience, Wire};
 
 /// Our end of the qtest connection.
 #[derive(Debug)]

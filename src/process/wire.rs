@@ -4,8 +4,8 @@ use std::io::{Error as IoError, ErrorKind, Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 
+use super::Deadline;
 use crate::error::{Error, Result};
-use crate::process::Deadline;
 
 /// How much room there is for a read, at least.
 const CHUNK: usize = 64 * 1024;
