@@ -3,6 +3,7 @@
 
 mod file;
 mod late;
+pub(crate) mod mounts;
 mod run_dir;
 mod scratch;
 

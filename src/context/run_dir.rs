@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use nix::fcntl::{Flock, FlockArg};
 
-use super::Scratch;
+use super::{Scratch, mounts};
 use crate::error::{Error, Result};
 use crate::process::remove_at_end;
 
@@ -108,7 +108,7 @@ impl Locked {
     }
 
     fn remove(&self) {
-        let _ = fs::remove_dir_all(&self.dir);
+        mounts::remove(&self.dir);
     }
 }
 
@@ -132,7 +132,7 @@ fn sweep(base: &Path) {
         let Ok(meta) = entry.path().symlink_metadata() else { continue };
         let own = meta.is_dir() && meta.uid() == me;
         if own && (!is_new || is_old(&meta)) && is_abandoned(&entry.path()) {
-            let _ = fs::remove_dir_all(entry.path());
+            mounts::remove(&entry.path());
         }
     }
 }

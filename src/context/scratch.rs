@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-use super::ScratchFile;
+use super::{ScratchFile, mounts};
 use crate::error::{Error, Result};
 use crate::filter::Paths;
 
@@ -116,10 +116,10 @@ impl Scratch {
 impl Drop for Scratch {
     fn drop(&mut self) {
         if self.sock_dir_made.get().is_some() {
-            let _ = fs::remove_dir_all(&self.sock_dir);
+            mounts::remove(&self.sock_dir);
         }
         if !self.keep {
-            let _ = fs::remove_dir_all(&self.dir);
+            mounts::remove(&self.dir);
         }
     }
 }

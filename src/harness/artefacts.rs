@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::context::mounts;
 use crate::error::{Error, Result};
 use crate::process::Printed;
 
@@ -54,6 +55,8 @@ impl Kept {
     pub(super) fn keep(&self, dir: &Path, trial: &str, why: Why) -> Result<PathBuf> {
         let place = self.place(trial, why);
         self.forget(trial);
+        // Or what is kept could not be removed any more.
+        mounts::release(&[dir.to_owned()]);
         let failed = || format!("keep {} as {}", dir.display(), place.display());
         fs::create_dir_all(place.parent().unwrap_or(&self.base)).map_err(Error::io(failed()))?;
         // Another run may have kept its own meanwhile.

@@ -9,7 +9,6 @@ mod emulator;
 mod environment;
 mod listing;
 mod main;
-mod mounts;
 mod plan;
 mod python;
 mod reference;

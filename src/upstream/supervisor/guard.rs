@@ -18,9 +18,9 @@ use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
 
 use super::{End, Report, descendants};
+use crate::context::mounts;
 use crate::error::{Error, Result};
 use crate::process::Deadline;
-use crate::upstream::mounts;
 
 /// How long the processes that a test started get to end after it by themselves: a test need not
 /// wait for what it has told to end.
@@ -56,11 +56,8 @@ pub(super) fn supervise(args: &[OsString]) -> Result<()> {
     let dirs = ["TEST_DIR", "SOCK_DIR"].map(|name| PathBuf::from(std::env::var_os(name).unwrap_or_default()));
     let Some(end) = end else {
         guard.clear();
-        let _ = mounts::release(&dirs);
-        // Nobody else is there to do it. What cannot be removed goes with the next run.
-        for dir in dirs.iter().filter(|dir| dir.is_absolute()) {
-            let _ = std::fs::remove_dir_all(dir);
-        }
+        // Nobody else is there to do it.
+        dirs.iter().filter(|dir| dir.is_absolute()).for_each(|dir| mounts::remove(dir));
         return Ok(());
     };
     let mut left_behind = Vec::new();

@@ -1,5 +1,7 @@
-//! FUSE mounts that a test left behind: they would keep its directories from being removed.
+//! FUSE mounts that a killed server left behind: they would keep its directories from being removed.
 
+use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -12,10 +14,22 @@ const LIMIT: Duration = Duration::from_secs(10);
 const WAYS: [(&str, &[&str]); 3] =
     [("fusermount3", &["-u", "-z"]), ("fusermount", &["-u", "-z"]), ("umount", &["-l"])];
 
+/// Removes a directory and all that is in it, if it is there. Best effort: what stays goes with the next run.
+pub(crate) fn remove(dir: &Path) {
+    match fs::remove_dir_all(dir) {
+        Ok(()) => {}
+        Err(error) if error.kind() == ErrorKind::NotFound => {}
+        Err(_) => {
+            release(&[dir.to_owned()]);
+            let _ = fs::remove_dir_all(dir);
+        }
+    }
+}
+
 /// Unmounts whatever is mounted below these directories. Returns what cannot be unmounted.
-pub(super) fn release(dirs: &[PathBuf]) -> Vec<PathBuf> {
+pub(crate) fn release(dirs: &[PathBuf]) -> Vec<PathBuf> {
     // Others may be mounted under any name.
-    let table = std::fs::read("/proc/self/mountinfo").unwrap_or_default();
+    let table = fs::read("/proc/self/mountinfo").unwrap_or_default();
     let mut mounted = below(&String::from_utf8_lossy(&table), dirs);
     mounted.retain(|point| !unmount(point));
     mounted
@@ -53,7 +67,7 @@ mod tests {
         let temp = tempfile::tempdir().expect("temporary directory");
         let root = temp.path().canonicalize().expect("a path");
         let (dir, link) = (root.join("a b"), root.join("link"));
-        std::fs::create_dir(&dir).expect("directory");
+        fs::create_dir(&dir).expect("directory");
         std::os::unix::fs::symlink(&dir, &link).expect("link");
         let table = "22 1 0:20 / / rw - ext4 /dev/vda rw\n\
             30 22 0:31 / ROOT/a\\040b/x rw - fuse fuse rw\n\
