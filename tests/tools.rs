@@ -449,6 +449,28 @@ fn a_tool_runs_beside_the_case() {
 }
 
 #[test]
+fn what_the_harness_kills_has_not_crashed_and_what_crashes_late_has() {
+    let stage = hasty_stage("raw");
+    let t = &stage.test;
+    let (file, socket) = (image(t, "disk"), t.socket("nbd").unwrap());
+    let server = t.qemu_nbd_server(["-k", &socket, "-f", "raw", &file]).unwrap();
+    let daemon = t.storage_daemon([""; 0]).start().unwrap();
+    let io = t.qemu_io_interactive(["-r", &file]).unwrap();
+    let tool = t.qemu_io_start(["-r", "-c", "sleep 1000000", &file]).unwrap();
+    let late = t.storage_daemon([""; 0]).instance("late").start().unwrap();
+    let [] = t.context().deadline().wait_readable([]).unwrap();
+    kill(Pid::from_raw(late.pid()), Signal::SIGSEGV).unwrap();
+    assert!(is_gone(late.pid()));
+    drop(late);
+    let told = stage.late();
+    assert!(told[0].contains("qemu-storage-daemon ended unexpectedly: signal 11 (SIGSEGV)"), "{told:?}");
+    t.context().registry().kill_all();
+    assert!([server.pid(), daemon.pid(), io.pid(), tool.pid()].into_iter().all(is_gone));
+    drop((server, daemon, io, tool));
+    assert_eq!(stage.late(), [""; 0]);
+}
+
+#[test]
 fn lines_end_in_newlines_whoever_prints_them() {
     let dir = tempfile::tempdir().unwrap();
     let program = dir.path().join("qemu-io");

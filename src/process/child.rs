@@ -63,6 +63,11 @@ impl Child {
         self.pidfd.as_fd()
     }
 
+    /// Whether it ended because all that its trial had started was killed.
+    pub(crate) fn was_killed_with_the_rest(&self) -> bool {
+        self.status == Some(Status::Signalled(Signal::SIGKILL as i32)) && self.registry.is_closed()
+    }
+
     /// How it ended, if it has.
     ///
     /// # Errors

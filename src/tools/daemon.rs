@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::context::{Late, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
-use crate::process::{Child, Cmd, Deadline, Output, PidFileWatch, Printed, Ready, Status, Stream};
+use crate::process::{Child, Cmd, Output, PidFileWatch, Printed, Ready, Status, Stream};
 use crate::test::Test;
 
 /// A server of the trial. Dropping it kills it; one that had ended badly before that fails the
@@ -19,7 +19,6 @@ pub(super) struct Daemon {
     log: Printed,
     pid_file: ScratchFile,
     late: Late,
-    deadline: Deadline,
     /// Whether how it ended, if it did, is known to the case.
     pub(super) end_told: bool,
 }
@@ -42,17 +41,15 @@ impl Daemon {
         let watch = PidFileWatch::new(pid_file.as_path())?;
         let child =
             cmd.spawn(Stream::Null, Stream::To(out.into()), Stream::To(err.into()), context.registry())?;
-        let deadline = context.deadline();
         let mut daemon = Self {
             child,
             kind,
             log: Printed::to(log.as_path()),
             pid_file: pid_file.clone(),
             late: context.late(),
-            deadline,
             end_told: true,
         };
-        let ready = watch.wait(&mut daemon.child, deadline);
+        let ready = watch.wait(&mut daemon.child, context.deadline());
         match ready {
             Ok(Ready::File(text)) if text.trim() == daemon.child.pid().to_string() => {
                 daemon.end_told = false;
@@ -108,11 +105,10 @@ impl Daemon {
 
 impl Drop for Daemon {
     fn drop(&mut self) {
-        // Past its deadline the trial's processes are killed from outside.
         if !self.end_told
-            && !self.deadline.expired()
             && let Ok(Some(status)) = self.child.try_status()
             && !status.success()
+            && !self.child.was_killed_with_the_rest()
         {
             let error = self.died(status, String::new());
             self.late.report(error);

@@ -274,8 +274,8 @@ impl QemuIoInteractive {
 impl Drop for QemuIoInteractive {
     fn drop(&mut self) {
         if !self.end_told
-            && !self.context.deadline().expired()
             && let Ok(Some(status)) = self.child.try_status()
+            && !self.child.was_killed_with_the_rest()
             && let Some(crash) = self.crash(status)
         {
             self.context.report_late(crash);

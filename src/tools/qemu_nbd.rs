@@ -119,6 +119,7 @@ impl NbdServer {
         self.test.log("Kill NBD server");
         match daemon.child.try_status()? {
             None => Ok(()),
+            Some(_) if daemon.child.was_killed_with_the_rest() => Ok(()),
             Some(status) => Err(daemon.died(status, String::new())),
         }
     }

@@ -146,8 +146,8 @@ impl RunningTool {
 impl Drop for RunningTool {
     fn drop(&mut self) {
         if !self.end_told
-            && !self.context.deadline().expired()
             && let Ok(Some(status @ Status::Signalled(number))) = self.child.try_status()
+            && !self.child.was_killed_with_the_rest()
             && !self.signals.iter().any(|sent| *sent as i32 == number)
             && let Err(crash) = judge(self.kind.name(), self.output(status))
         {

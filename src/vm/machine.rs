@@ -274,7 +274,7 @@ impl Vm {
 /// A crash fails the trial also where the case passes over the error that tells of it. (Death by the
 /// harness, which ends a trial that is out of time, is none.)
 fn report_crash(process: &Process, launching: bool, status: Status, said: &str) {
-    if matches!(status, Status::Signalled(_)) && !process.context.registry().is_closed() {
+    if matches!(status, Status::Signalled(_)) && !process.child.was_killed_with_the_rest() {
         process.context.report_late(process.died(launching, status, said.to_owned()));
     }
 }
