@@ -185,12 +185,13 @@ impl Context {
         }
     }
 
-    /// Keeps something alive until the end of the trial, when it is dropped.
-    pub fn own(&self, thing: impl Any + Send) {
+    /// Keeps something alive until the end of the trial, when it is dropped. It must not hold the trial itself:
+    /// without a harness, that would never end then.
+    pub(crate) fn own(&self, thing: impl Any + Send) {
         lock(&self.owned).push(Box::new(thing));
     }
 
-    /// Ends what [`own`](Self::own) took, the last first.
+    /// Ends the servers that were to run until the end of the trial, the last first.
     pub fn end_owned(&self) {
         let mut owned = std::mem::take(&mut *lock(&self.owned));
         while owned.pop().is_some() {}
