@@ -54,8 +54,12 @@ impl Notes {
 
     /// All of them, the oldest first.
     pub(super) fn read<T: DeserializeOwned>(&self) -> Result<Vec<T>> {
-        match fs::read_to_string(&self.path) {
-            Ok(text) => Ok(text.lines().filter_map(|line| serde_json::from_str(line).ok()).collect()),
+        match fs::read(&self.path) {
+            // That line may end in the middle of a character, too.
+            Ok(text) => {
+                let lines = text.split(|byte| *byte == b'\n');
+                Ok(lines.filter_map(|line| serde_json::from_slice(line).ok()).collect())
+            }
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(Error::io(format!("read {}", self.path.display()))(error)),
         }
@@ -70,5 +74,22 @@ fn forget_old_runs(dir: &Path) {
         if changed.and_then(|changed| changed.elapsed().ok()).is_some_and(|age| age > OVER) {
             let _ = fs::remove_file(entry.path());
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_that_was_cut_short_does_not_hide_the_others() {
+        let dir = tempfile::tempdir().expect("temporary directory");
+        let notes = Notes::open(dir.path(), "run", "").expect("notes");
+        notes.add(&["one", "zwölf"]).expect("write");
+        let text = fs::read(&notes.path).expect("read");
+        let cut = text.iter().position(|byte| *byte > 127).expect("an umlaut") + 1;
+        fs::write(&notes.path, &text[..cut]).expect("write");
+        notes.add(&["three"]).expect("write");
+        assert_eq!(notes.read::<String>().expect("read"), ["one", "three"]);
     }
 }
