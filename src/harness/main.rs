@@ -5,17 +5,19 @@ use std::fs::File;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::time::Instant;
 
 use libtest_mimic::ColorSetting;
 
 use super::args::Args;
 use super::bless::Blessing;
 use super::discovery::{self, Loaded};
+use super::ending::Ending;
 use super::history::History;
 use super::matrix::{self, Plan};
 use super::printing::{self, failed, print, say};
 use super::shared::Run;
-use super::{Project, groups, preflight, report, run, signals, stale};
+use super::{Project, groups, preflight, run, signals, stale};
 use crate::env::{Listing, TestEnv, similar_word};
 use crate::error::{Error, Result};
 use crate::script;
@@ -142,20 +144,14 @@ pub(crate) fn conclude(
     let color = colored(args, &env);
     let blessing = Blessing::new(&base, args.nextest_run(&env));
     let run = Arc::new(Run::new(project, Arc::new(env), &base, blessing, color)?);
-    signals::watch(&run)?;
-    let start = std::time::Instant::now();
+    let ending = Ending { args: args.clone(), base, id, start: Instant::now() };
+    signals::watch(&run, ending.clone())?;
     let mut code = run::all(&run, plans, args);
-    let elapsed = start.elapsed();
-    let mut records = run.take_records();
-    records.sort_by(|a, b| a.name.cmp(&b.name));
     // What another run has at hand is its own business.
     let exists = exists.filter(|_| run.dir.is_alone());
     let exists = exists.map(|exists| move |name: &str| exists(without_matrix(name)));
-    let remembered = History::add(&base, &id, &records, exists.as_ref().map(|exists| exists as _));
-    let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
-    let not_written = report::write(&run, args, &base, &records, elapsed);
-    for error in remembered.err().iter().chain(&not_written) {
-        code = failed(error);
+    for error in ending.conclude(&run, exists.as_ref().map(|exists| exists as _)) {
+        code = failed(&error);
     }
     run.stop_here_if_stopping();
     Ok(code)

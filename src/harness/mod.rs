@@ -6,6 +6,7 @@ mod artefacts;
 mod bless;
 mod diff;
 mod discovery;
+mod ending;
 mod failure;
 mod groups;
 mod history;

@@ -7,6 +7,7 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
 
+use super::ending::Ending;
 use super::shared::Run;
 use crate::error::{Error, Result};
 
@@ -14,8 +15,9 @@ use crate::error::{Error, Result};
 const SWEEPS: usize = 3;
 
 /// Starts a thread that, at the first such signal, kills the run's children, removes its
-/// directories and lets the process die of that signal.
-pub(super) fn watch(run: &Arc<Run>) -> Result<()> {
+/// directories, tells what has run, and lets the process die of that signal. The second one does not
+/// wait for that.
+pub(super) fn watch(run: &Arc<Run>, ending: Ending) -> Result<()> {
     // nohup, and a shell that starts a job in the background, have signals ignored: leave it so.
     let ignored = ignored();
     let handled = [SIGINT, SIGTERM, SIGHUP].into_iter().filter(|signal| !ignored.contains(signal));
@@ -32,6 +34,10 @@ pub(super) fn watch(run: &Arc<Run>) -> Result<()> {
                     run.registry.kill_all();
                     run.dir.remove();
                 }
+                // A report may be a pipe that nobody reads.
+                let impatient = thread::Builder::new().name("second signal".to_owned());
+                let _ = impatient.spawn(move || signals.forever().next().map(emulate_default_handler));
+                ending.interrupt(run);
             }
             let _ = emulate_default_handler(signal);
             // Not reached, but for a signal that cannot be raised.

@@ -1,9 +1,9 @@
 //! Runs that are stopped in the middle: nothing stays behind.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read as _};
 use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStderr, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use iotests::env::{TestEnv, ToolKind};
@@ -19,6 +19,7 @@ use crate::project::Project;
 /// A run in the middle of things, and what it has started and made.
 pub(crate) struct Busy {
     run: Child,
+    stderr: BufReader<ChildStderr>,
     children: Vec<i32>,
     socket: PathBuf,
     scratch: PathBuf,
@@ -32,12 +33,20 @@ impl Busy {
 
     fn of(command: &mut Command) -> Self {
         let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-        let stderr = BufReader::new(run.stderr.take().unwrap());
-        let line = stderr.lines().map(Result::unwrap).find(|line| line.starts_with("busy ")).unwrap();
+        let mut stderr = BufReader::new(run.stderr.take().unwrap());
+        let line =
+            stderr.by_ref().lines().map(Result::unwrap).find(|line| line.starts_with("busy ")).unwrap();
         let words: Vec<_> = line.split(' ').collect();
         let [_, server, vm, socket, scratch] = words[..] else { panic!("{line}") };
         let children = [server, vm].map(|pid| pid.parse().unwrap()).to_vec();
-        Self { run, children, socket: socket.into(), scratch: scratch.into() }
+        Self { run, stderr, children, socket: socket.into(), scratch: scratch.into() }
+    }
+
+    /// What the run has said on stderr since then, and says until its end.
+    fn rest(&mut self) -> String {
+        let mut text = String::new();
+        self.stderr.read_to_string(&mut text).unwrap();
+        text
     }
 
     fn stop(&mut self, signal: Signal) -> ExitStatus {
@@ -103,6 +112,31 @@ fn a_signal_takes_everything_along() {
         assert!(runs(&project.scratch()).is_empty(), "{signal}");
         assert!(runs(project.root()).is_empty(), "{signal}");
     }
+}
+
+#[test]
+fn what_had_run_before_a_signal_is_told_and_remembered() {
+    let project = Project::new();
+    let tap = project.root().join("report.tap");
+    let args = [
+        "--test-threads=1",
+        "--exact",
+        "references/differs::raw",
+        "references/same::raw",
+        "running/busy::raw",
+    ];
+    let mut busy = Busy::of(project.command(args).env("IOTESTS_TAP", &tap));
+    assert_eq!(busy.stop(Signal::SIGINT).signal(), Some(Signal::SIGINT as i32));
+    let stderr = busy.rest();
+    for part in
+        ["---- references/differs::raw ----\n", "+++ actual", "iotests: interrupted", "Ran 2 tests in "]
+    {
+        assert!(stderr.contains(part), "{part}: {stderr}");
+    }
+    let tap = std::fs::read_to_string(tap).unwrap();
+    assert!(tap.contains("\n1..2\n") && tap.contains("\nnot ok 1 - references/differs::raw\n"), "{tap}");
+    let again = project.run_with(&[], &[("IOTESTS_RERUN", "failed")]);
+    assert_eq!(again.results(), ["references/differs::raw: FAILED"]);
 }
 
 #[test]

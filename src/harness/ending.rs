@@ -1,0 +1,67 @@
+//! What there is to do with what has run: remember it, and tell it. A run that is stopped by a signal
+//! has this too.
+
+use std::fmt::Write as _;
+use std::path::PathBuf;
+use std::time::Instant;
+
+use super::args::Args;
+use super::history::History;
+use super::outcome::{Outcome, Record};
+use super::printing::{failed, say};
+use super::report;
+use super::shared::Run;
+use crate::error::Error;
+
+/// What a run needs at its end, whenever that is.
+#[derive(Clone, Debug)]
+pub(super) struct Ending {
+    /// The command line.
+    pub(super) args: Args,
+    /// Where the harness keeps what it remembers.
+    pub(super) base: PathBuf,
+    /// Whose history it is.
+    pub(super) id: String,
+    /// When the run began.
+    pub(super) start: Instant,
+}
+
+impl Ending {
+    /// Remembers and reports what has run, and forgets the trials that `exists`, if given, does not hold
+    /// for. Returns all that went wrong with that.
+    pub(super) fn conclude(&self, run: &Run, exists: Option<&dyn Fn(&str) -> bool>) -> Vec<Error> {
+        self.write(run, &records(run), exists)
+    }
+
+    /// The same in the middle of a run. libtest would have told of failures at the end.
+    pub(super) fn interrupt(&self, run: &Run) {
+        let records = records(run);
+        if records.is_empty() {
+            return;
+        }
+        let mut text = String::new();
+        for record in &records {
+            if let Outcome::Failed(report) = &record.outcome {
+                let _ = write!(text, "\n\n---- {} ----\n{}", record.name, report.printed.trim_end());
+            }
+        }
+        say(format_args!("{text}\n\niotests: interrupted; of what had run by then:"));
+        for error in self.write(run, &records, None) {
+            let _ = failed(&error);
+        }
+    }
+
+    fn write(&self, run: &Run, records: &[Record], exists: Option<&dyn Fn(&str) -> bool>) -> Vec<Error> {
+        let elapsed = self.start.elapsed();
+        let remembered = History::add(&self.base, &self.id, records, exists);
+        let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
+        let not_written = report::write(run, &self.args, &self.base, records, elapsed);
+        remembered.err().into_iter().chain(not_written).collect()
+    }
+}
+
+fn records(run: &Run) -> Vec<Record> {
+    let mut records = run.take_records();
+    records.sort_by(|a, b| a.name.cmp(&b.name));
+    records
+}
