@@ -82,6 +82,12 @@ impl Args {
             && !self.libtest.skip.iter().any(|filter| self.matches(filter, name))
     }
 
+    /// The filters that match none of these names.
+    pub(crate) fn unmatched<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> Vec<&str> {
+        let filters = self.libtest.filter.iter().chain(&self.filters).map(String::as_str);
+        filters.filter(|filter| !names.clone().any(|name| self.matches(filter, name))).collect()
+    }
+
     fn matches(&self, filter: &str, name: &str) -> bool {
         if self.libtest.exact { name == filter } else { name.contains(filter) }
     }

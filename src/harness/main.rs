@@ -131,6 +131,9 @@ pub(crate) fn conclude(
         let names = plans.iter().map(|plan| plan.name.as_str());
         return Ok(printing::list(&args.libtest, names));
     }
+    if !env.rerun_failed() {
+        say_what_is_not_there(args, &plans);
+    }
     let selected = plans.iter().filter(|plan| plan.skip.is_none() && args.select(&plan.name)).count();
     if let Err(error) = preflight::start(&env, selected) {
         return Ok(preflight::fail(args, &error));
@@ -155,6 +158,22 @@ pub(crate) fn conclude(
     }
     run.stop_here_if_stopping();
     Ok(code)
+}
+
+/// Tells of filters that no trial matches: with libtest a misspelt name passes.
+fn say_what_is_not_there(args: &Args, plans: &[Plan]) {
+    // Where there is no suite at all, that has been told.
+    if plans.is_empty() && !args.libtest.exact {
+        return;
+    }
+    for filter in args.unmatched(plans.iter().map(|plan| plan.name.as_str())) {
+        say(match args.libtest.exact {
+            true => format!(
+                "iotests: no trial is called {filter:?}: --exact asks for whole names, which --list shows"
+            ),
+            false => format!("iotests: no trial has {filter:?} in its name: --list shows what there is"),
+        });
+    }
 }
 
 /// The part of a trial's name that does not depend on what IMGFMT and IMGPROTO narrow a run to.

@@ -113,7 +113,23 @@ fn a_whole_name_that_is_not_there_runs_nothing() {
         let ran = project.run(&["--exact", name]);
         assert!(ran.status.success(), "{}", ran.stderr);
         assert!(ran.stdout.contains("running 0 tests\n"), "{name}: {}", ran.stdout);
+        assert!(ran.stderr.contains(&format!("no trial is called {name:?}: --exact")), "{}", ran.stderr);
     }
+}
+
+#[test]
+fn a_name_that_nothing_has_is_told() {
+    let project = Project::new();
+    let ran = project.run(&["outcome/passes", "outcome/pases"]);
+    assert!(ran.status.success());
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"]);
+    let told: Vec<_> = ran.stderr.lines().filter(|line| line.contains("no trial")).collect();
+    assert_eq!(
+        told,
+        ["iotests: no trial has \"outcome/pases\" in its name: --list shows what there is"],
+        "{}",
+        ran.stderr
+    );
 }
 
 #[test]
