@@ -155,7 +155,7 @@ fn every_bad_value_is_told_at_once_with_what_is_allowed() {
             r#"IOTESTS_LIST is "group": expected groups or environment"#,
             r#"IOTESTS_NEW is "../x": expected topic/name, in lower case"#,
             r#"IOTESTS_RERUN is "1": expected failed"#,
-            r#"IOTESTS_SUITE is "/nonexistent": expected a directory that exists"#,
+            r#"IOTESTS_SUITE is "/nonexistent": expected a directory that exists: No such file or directory (os error 2)"#,
             r#"IOTESTS_TIMEOUT_SCALE is "-1": expected a positive number"#,
             r#"MALLOC_PERTURB_ is "256": expected a number from 0 to 255"#,
             r#"PRINT_QEMU is "maybe": expected y or n (or 1, 0, yes, no, true, false)"#,
@@ -355,8 +355,13 @@ fn a_missing_binary_says_where_it_was_looked_for_and_what_to_do() {
     assert!(complaint(&[("QEMU_PROG", "x")], ToolKind::Qemu).contains("install the package qemu-system-"));
     assert_eq!(
         env(&[("PATH", &path)]).python().unwrap_err().to_string(),
-        "no Python: there is no program python3 on PATH; install python3, or set PYTHON"
+        format!(
+            "no Python: looked for \"python3\", which is not a program on PATH ({path})\n\
+             what to do: install python3, or set PYTHON to one that works"
+        )
     );
+    let named = env(&[("PYTHON", "/nonexistent/python")]).python().unwrap_err().to_string();
+    assert!(named.contains("\"/nonexistent/python\", which cannot be found: No such file"), "{named}");
 }
 
 #[test]

@@ -41,7 +41,8 @@ fn writable(dir: &Path) -> Result<(), String> {
         .map_err(|errno| format!("a directory that can be written to: {}", std::io::Error::from(errno)))
 }
 
-fn exists(dir: &Path) -> Result<(), String> {
+/// What is expected of a directory that is not there.
+pub(super) fn exists(dir: &Path) -> Result<(), String> {
     match fs::metadata(dir) {
         Ok(meta) if meta.is_dir() => Ok(()),
         Ok(_) => Err("a directory, not a file".to_owned()),

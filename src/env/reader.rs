@@ -72,8 +72,8 @@ impl Reader {
     /// A path where there must be a directory already.
     pub(super) fn directory(&mut self, name: &'static str) -> Option<PathBuf> {
         let path = self.path(name)?;
-        if !path.is_dir() {
-            self.refuse(name, path.as_os_str(), "a directory that exists");
+        if let Err(expected) = super::dirs::exists(&path) {
+            self.refuse(name, path.as_os_str(), &expected);
         }
         Some(path)
     }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::probe::Probes;
 use super::reader::{Reader, find_program};
 use super::run_settings::RunSettings;
+use super::tool::SearchPath;
 use super::{TimeoutScale, Tool, ToolKind, values};
 use crate::error::{Error, Result};
 
@@ -268,9 +269,10 @@ impl TestEnv {
     /// [`Error::Setup`] when there is none.
     pub fn python(&self) -> Result<PathBuf> {
         find_program(&self.python, &self.path).ok_or_else(|| {
-            let name = self.python.display();
             Error::Setup(format!(
-                "no Python: there is no program {name} on PATH; install python3, or set PYTHON"
+                "no Python: looked for {:?}, {}\nwhat to do: install python3, or set PYTHON to one that works",
+                self.python,
+                SearchPath(&self.path).lacks(&self.python)
             ))
         })
     }

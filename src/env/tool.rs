@@ -145,10 +145,11 @@ fn host() -> &'static str {
 }
 
 /// PATH, for messages.
-struct SearchPath<'a>(&'a [PathBuf]);
+pub(super) struct SearchPath<'a>(pub(super) &'a [PathBuf]);
 
 impl SearchPath<'_> {
-    fn lacks(&self, name: &Path) -> String {
+    /// Why a program of this name was not found.
+    pub(super) fn lacks(&self, name: &Path) -> String {
         if name.components().count() == 1 {
             return format!("which is not a program on {self}");
         }

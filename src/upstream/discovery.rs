@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use super::source::Source;
 use super::tree::Tree;
-use crate::env::GroupFilter;
+use crate::env::{GroupFilter, similar_word};
 use crate::error::{Error, Result};
 
 /// Tests of this group run only when it is asked for.
@@ -47,13 +47,15 @@ pub(super) fn find(tree: &Tree, groups: &GroupFilter) -> Result<Vec<Test>> {
     let mut tests =
         names(tree)?.into_iter().map(|name| Test::load(tree, name)).collect::<Result<Vec<_>>>()?;
     add_local_groups(tree, &mut tests)?;
-    let known: BTreeSet<_> = tests.iter().flat_map(|test| &test.source.groups).cloned().collect();
-    if let Some(unknown) = groups.include.iter().find(|group| !known.contains(*group)) {
+    let known: BTreeSet<_> = tests.iter().flat_map(|test| &test.source.groups).map(String::as_str).collect();
+    // What is left out may be a group of another version's suite.
+    if let Some(unknown) = groups.include.iter().find(|group| !known.contains(group.as_str())) {
+        let hint = similar_word(unknown, &known).map(|hint| format!("; {hint}")).unwrap_or_default();
         let known: Vec<_> = known.into_iter().collect();
         return Err(Error::Variable {
             name: "IOTESTS_GROUPS".to_owned(),
             value: unknown.clone(),
-            expected: format!("a group of {}: {}", tree.root().display(), known.join(", ")),
+            expected: format!("a group of {}: {}{hint}", tree.root().display(), known.join(", ")),
         });
     }
     let asked = groups.include.iter().any(|group| group == DISABLED);
@@ -190,9 +192,12 @@ mod tests {
         assert_eq!(found(&tree, &["fresh"], &["slow"]), ["001"]);
         assert_eq!(found(&tree, &["slow"], &[]), ["tests/named"]);
         assert_eq!(found(&tree, &["disabled"], &[]), ["002"]);
-        let filter = GroupFilter { include: vec!["fast".to_owned()], exclude: Vec::new() };
+        assert_eq!(found(&tree, &[], &["slow", "disabled", "of-another-version"]), ["001"]);
+        let filter = GroupFilter { include: vec!["quik".to_owned()], exclude: Vec::new() };
         let error = find(&tree, &filter).expect_err("no such group").to_string();
-        assert!(error.contains("\"fast\"") && error.contains("quick, rw"), "{error}");
+        for part in ["\"quik\"", "quick, rw", "did you mean \"quick\"?"] {
+            assert!(error.contains(part), "{part}: {error}");
+        }
     }
 
     #[test]

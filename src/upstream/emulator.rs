@@ -132,7 +132,13 @@ fn write(dir: &Path, real: &Path, script: &str) -> Result<PathBuf> {
         file.persist(&path)?;
         Ok(())
     };
-    create().map_err(Error::io(format!("write {}", path.display())))?;
+    create().map_err(|error: std::io::Error| {
+        Error::Setup(format!(
+            "failed to write {}: {error}\nwhat to do: run this as the user who built it, or build it with \
+             CARGO_TARGET_DIR set to a directory of your own",
+            path.display()
+        ))
+    })?;
     Ok(path)
 }
 

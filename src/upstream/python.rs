@@ -86,7 +86,16 @@ fn ask(surroundings: &Surroundings, env: &TestEnv, program: &Path) -> Result<Pat
     }
     let reason =
         output.stderr.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+    let python_dir = surroundings.tree.python_dir();
     let advice = match missing_module(reason) {
+        // No registry has it as a whole.
+        Some(module) if module.split('.').next() == Some("qemu") && !python_dir.join("qemu").is_dir() => {
+            format!(
+                "let IOTESTS_SUITE name the suite within its source tree, which has that module in {}, \
+             or add the directory that has it to PYTHONPATH",
+                python_dir.display()
+            )
+        }
         Some(module) => {
             format!("install the Python module {module} for it, or set PYTHON to a Python that has it")
         }

@@ -14,6 +14,8 @@ pub(crate) fn without_a_suite_it_says_how_to_get_one_and_passes() {
     let ran = Ran::of(suite.command(["--test-threads=1"]).env_remove("IOTESTS_SUITE"));
     assert!(ran.status.success());
     ran.says("running 0 tests").notes("apt-get source qemu").notes("qemu-tests").notes("git clone");
+    let ran = Ran::of(suite.command(["001"]).env_remove("IOTESTS_SUITE"));
+    assert!(!ran.stderr.contains("no trial"), "{}", ran.stderr);
 }
 
 pub(crate) fn a_directory_that_is_no_suite_is_an_error() {
@@ -113,7 +115,8 @@ pub(crate) fn groups_choose() {
     assert_eq!(listed("quick").0, "001 002 013 014 017 019 ");
     assert_eq!(listed("quick,!rw").0, "019 ");
     assert_eq!(listed("disabled").0, "011 ");
-    assert!(listed("qick").1.contains("\"qick\""), "{:?}", listed("qick"));
+    let told = listed("qick").1;
+    assert!(told.contains("\"qick\"") && told.contains("did you mean \"quick\"?"), "{told}");
     fs::write(suite.file("group.local"), "# mine\n1 own\nnamed own\n").unwrap();
     assert_eq!(listed("own").0, "001 tests/named ");
     // nextest then asks for each by its name.

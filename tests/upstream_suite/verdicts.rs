@@ -148,6 +148,11 @@ pub(crate) fn a_missing_python_module_is_one_error() {
     let ran = suite.run(&[], &[]);
     assert_eq!(ran.results(), ["preflight: FAILED"]);
     ran.says("No module named 'beside_the_suite'").says("install the Python module beside_the_suite");
+    // No registry has this one: it comes with QEMU's sources.
+    fs::write(suite.file("iotests.py"), "import qemu.machine\n").unwrap();
+    let ran = suite.run(&["--exact", "001::raw"], &[]);
+    assert_eq!(ran.results(), ["preflight: FAILED"]);
+    ran.says("No module named 'qemu'").says("let IOTESTS_SUITE name the suite within its source tree");
     let ran = suite.run(&["--exact", "001::raw"], &[("PYTHON", "/nonexistent/python")]);
     assert_eq!(ran.results(), ["preflight: FAILED"]);
     ran.says("/nonexistent/python").says("set PYTHON");
