@@ -2,8 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
-use std::fs::File;
-use std::io::Read as _;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 use std::iter;
 use std::panic::resume_unwind;
 use std::path::{Component, Path, PathBuf};
@@ -117,9 +117,24 @@ impl Scripts {
         // Of a file as such, the size would be asked for first.
         let read =
             File::open(self.dir.join(&found.file)).and_then(|it| it.take(u64::MAX).read_to_string(text));
-        read.map_err(|error| vec![Error::io(format!("read {file}"))(error)])?;
+        read.map_err(|error| vec![self.unreadable(&found.file, &file, error)])?;
         let suite = script::suite_from_file(Path::new(&file), text)?;
         Ok(Loaded { path: found.path.clone(), file, suite: Box::new(suite) })
+    }
+
+    /// Why a script cannot be read: of text that is not UTF-8, where it ceases to be.
+    fn unreadable(&self, name: &str, shown: &str, error: io::Error) -> Error {
+        let bytes = fs::read(self.dir.join(name)).unwrap_or_default();
+        let Some(good) = bytes.utf8_chunks().next().filter(|chunk| !chunk.invalid().is_empty()) else {
+            return Error::io(format!("read {shown}"))(error);
+        };
+        let lines: Vec<_> = good.valid().split('\n').collect();
+        Error::CaseFile {
+            path: shown.into(),
+            line: lines.len(),
+            column: lines.last().map_or(0, |line| line.chars().count()) + 1,
+            message: "this is not UTF-8: save the file as UTF-8".to_owned(),
+        }
     }
 }
 

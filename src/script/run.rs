@@ -9,13 +9,13 @@ use super::header::Header;
 use super::source::Source;
 use super::syntax::{Capture, Line, Step};
 use super::vars::Vars;
-use crate::env::ToolKind;
+use crate::env::{ToolKind, similar_word};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::log::Msg;
 use crate::test::Test;
 use crate::tools::{NbdServer, QemuIoInteractive, StorageDaemon};
-use crate::value::dictpath;
+use crate::value::{PathError, PathProblem, dictpath};
 use crate::vm::Vm;
 
 /// Runs all lines, up to the first that fails.
@@ -76,9 +76,8 @@ impl<'t> Run<'t> {
             Some(error) if !step.negated => return Err(error),
             None if step.negated => {
                 let expected = step.command.fails.unwrap_or_default();
-                return Err(Error::assertion(format!(
-                    "`!` demands {expected}, but nothing of that kind came"
-                )));
+                let came = came(&log.contents()[logged..]);
+                return Err(Error::assertion(format!("`!` demands {expected}, but {came}")));
             }
             _ => {}
         }
@@ -142,6 +141,25 @@ impl<'t> Run<'t> {
     }
 }
 
+/// What a line that did not fail logged, for messages.
+fn came(logged: &str) -> String {
+    let lines: Vec<_> = logged.lines().filter(|line| !line.trim().is_empty()).collect();
+    match lines[..] {
+        [] => "nothing of that kind came".to_owned(),
+        _ => format!("it logged\n    {}", lines.join("\n    ")),
+    }
+}
+
+/// A path that a reply does not have.
+pub(super) fn no_path(error: &PathError, reply: &Value) -> Error {
+    let hint = match (&error.problem, serde_json::from_str(&error.found)) {
+        (PathProblem::NoKey(key), Ok(Value::Object(map))) => similar_word(key, map.keys()),
+        _ => None,
+    };
+    let hint = hint.map(|hint| format!("; {hint}")).unwrap_or_default();
+    Error::assertion(format!("failed to follow path {:?}: {}{hint}\n{reply:#}", error.path, error.problem))
+}
+
 /// A list gets the name by which paths enter it.
 fn enterable(reply: Value) -> Value {
     if reply.is_array() { json!({ "return": reply }) } else { reply }
@@ -151,7 +169,7 @@ fn captured(capture: &Capture, text: Option<&str>, reply: Option<&Value>) -> Res
     match (&capture.path, text, reply) {
         (Some(path), _, Some(reply)) => {
             let reply = enterable(reply.clone());
-            dictpath(&reply, path).cloned().map_err(|error| Error::assertion(format!("{error}\n{reply:#}")))
+            dictpath(&reply, path).cloned().map_err(|error| no_path(&error, &reply))
         }
         (Some(path), Some(text), None) => {
             Err(Error::assertion(format!("failed to follow path {path}: this is not JSON: {text}")))

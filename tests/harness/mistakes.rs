@@ -67,3 +67,14 @@ fn files_that_cannot_be_are_told() {
     assert_eq!(ran.status.code(), Some(2));
     assert!(ran.stderr.contains("failed to create the log file file/below"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_script_that_is_no_text_is_told_with_the_place() {
+    let project = Project::new();
+    fs::create_dir_all(project.root().join("cases/bad")).unwrap();
+    fs::write(project.root().join("cases/bad/bytes.case"), b"files: disk\nlog 'a\xc3\xa4\xe4'\n").unwrap();
+    let ran = project.run(&["outcome/passes"]);
+    assert_eq!(ran.status.code(), Some(2));
+    let told = "iotests: cases/bad/bytes.case:2:8: this is not UTF-8: save the file as UTF-8\n";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+}

@@ -5,7 +5,7 @@ use std::cmp::Ordering;
 use serde_json::Value;
 
 use super::super::paths;
-use super::super::run::Run;
+use super::super::run::{Run, no_path};
 use super::super::words::Word;
 use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
@@ -80,7 +80,7 @@ fn assert(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
         ));
     };
     let path = call.text(0);
-    let found = dictpath(reply, path).map_err(|error| Error::assertion(format!("{error}\n{reply:#}")));
+    let found = dictpath(reply, path).map_err(|error| no_path(&error, reply));
     let [_, op, value] = call.split.positional.as_slice() else {
         return Done::claim(found.map(drop));
     };
