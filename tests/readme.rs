@@ -31,6 +31,13 @@ fn the_first_case_is_a_case_that_runs() {
 }
 
 #[test]
+fn the_fixtures_are_those_of_a_case_that_runs() {
+    let shown = between("## Many tests on one fixture", "`.tear_down(");
+    let shown = shown.split_once("```rust\n").unwrap().1.split_once("```").unwrap().0;
+    assert_eq!(shown, read("cases/vm/attached.rs"));
+}
+
+#[test]
 fn the_first_script_is_a_case_that_runs() {
     let shown = between("writes a skeleton, which becomes:\n\n```\n", "```");
     assert_eq!(shown, read("cases/resize/shrink.case"));
