@@ -188,7 +188,16 @@ fn target_name(root: &Path, crate_name: &str) -> String {
 #[macro_export]
 macro_rules! main {
     () => {
-        include!(concat!(env!("OUT_DIR"), "/iotests_cases.rs"));
+        include!(concat!(
+            env!("OUT_DIR", "build.rs is missing: its main calls iotests::register::cases(\"cases\")"),
+            "/iotests_cases.rs"
+        ));
+
+        // Compiled where libtest has its own main: this one would run nothing, and pass.
+        #[test]
+        fn harness_is_false() {
+            panic!("the [[test]] of this target in Cargo.toml lacks the line: harness = false");
+        }
 
         fn main() -> ::std::process::ExitCode {
             $crate::harness::main(

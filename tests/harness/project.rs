@@ -52,6 +52,8 @@ pub(crate) fn build_offline(dir: &Path) -> Output {
         "iotests",
         "--message-format=json",
     ]);
+    // That of this crate's own build script, which a project without one would take for its own.
+    command.env_remove("OUT_DIR");
     command.env("CARGO_TARGET_DIR", target).output().unwrap()
 }
 

@@ -174,3 +174,24 @@ fn a_project_without_cases_says_so() {
         "{said}"
     );
 }
+
+#[test]
+fn a_target_with_another_harness_fails_and_says_why() {
+    let manifest = fs::read_to_string(sources().join("Cargo.toml")).unwrap();
+    let manifest = manifest.replace("../..", env!("CARGO_MANIFEST_DIR")).replace("harness = false\n", "");
+    let manifest = manifest.replace("name = \"downstream\"", "name = \"other-harness\"");
+    let (built, said) = build("other-harness", &[("Cargo.toml", &manifest)]);
+    let ran = Command::new(built.expect(&said)).output().unwrap();
+    assert_eq!(ran.status.code(), Some(101));
+    let said = String::from_utf8(ran.stdout).unwrap();
+    assert!(said.contains("lacks the line: harness = false"), "{said}");
+}
+
+#[test]
+fn a_project_without_a_build_script_is_told_what_it_does() {
+    let dir = tempfile::tempdir().unwrap();
+    write_project(dir.path(), "no-build-script", &[]);
+    fs::remove_file(dir.path().join("build.rs")).unwrap();
+    let said = build_in(dir.path()).said;
+    assert!(said.contains("error: build.rs is missing: its main calls iotests::register::cases"), "{said}");
+}
