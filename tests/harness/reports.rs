@@ -1,6 +1,6 @@
 //! Reports in files, for other programs.
 
-use std::fs;
+use std::fs::{self, File};
 use std::process::Stdio;
 
 use serde_json::Value;
@@ -57,6 +57,18 @@ fn tap_is_numbered_and_has_reasons() {
         "{text}"
     );
     assert!(text.contains("\n  not_run:\n    - \"the other half of the moon\"\n  ...\n"), "{text}");
+}
+
+#[test]
+fn a_report_on_stdout_leaves_what_is_there() {
+    let project = Project::new();
+    let log = project.root().join("log");
+    let mut command = project.command(["outcome/passes"]);
+    command.env("IOTESTS_TAP", "/dev/stdout").stdout(File::create(&log).unwrap());
+    assert!(command.status().unwrap().success());
+    let text = fs::read_to_string(log).unwrap();
+    assert!(text.starts_with("\nrunning 1 test\n"), "{text:?}");
+    assert!(text.contains("\nTAP version 14\n1..1\nok 1 - outcome/passes::raw\n"), "{text:?}");
 }
 
 #[test]

@@ -9,7 +9,9 @@ mod summary;
 mod tap;
 mod unittest;
 
-use std::io::Write as _;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -31,7 +33,7 @@ pub(super) fn write(
     elapsed: Duration,
 ) -> Vec<Error> {
     // libtest's lines come first, also where both go to one file.
-    let _ = std::io::stdout().flush();
+    let _ = io::stdout().flush();
     say(summary::text(records, elapsed).trim_end());
     let env = &run.env;
     let files = [env.unittest_report(), env.tap_report(), env.json_log(), env.junit_report()];
@@ -62,7 +64,23 @@ fn write_files(run: &Run, args: &Args, records: &[Record], elapsed: Duration) ->
 
 fn save(path: &Path, text: Result<String>) -> Result<()> {
     if let Some(dir) = path.parent() {
-        std::fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
+        fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
     }
-    std::fs::write(path, text?).map_err(Error::io(format!("write {}", path.display())))
+    let mut file = open(path).map_err(Error::io(format!("write {}", path.display())))?;
+    let written = file.write_all(text?.as_bytes()).and_then(|()| file.flush());
+    written.map_err(Error::io(format!("write {}", path.display())))
+}
+
+/// The file of a report. `/dev/stdout` may be a file that has libtest's lines, which stay.
+fn open(path: &Path) -> io::Result<Box<dyn io::Write>> {
+    let identity = |path: &Path| fs::metadata(path).ok().map(|file| (file.dev(), file.ino()));
+    let own = identity(path);
+    let is = |stream: &str| own.is_some() && identity(stream.as_ref()) == own;
+    if is("/proc/self/fd/1") {
+        Ok(Box::new(io::stdout()))
+    } else if is("/proc/self/fd/2") {
+        Ok(Box::new(io::stderr()))
+    } else {
+        Ok(Box::new(File::create(path)?))
+    }
 }
