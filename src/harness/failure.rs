@@ -139,7 +139,7 @@ fn describe(problem: &Problem, project: &Project, color: bool) -> String {
         Problem::Passed { reason, declaration } => {
             format!("passed, though it is declared to fail: {reason}\nwhat to do: remove {declaration}")
         }
-        Problem::Harness(error) => format!("the harness failed to run it: {error}"),
+        Problem::Harness(error) => format!("the harness could not do its part: {error}"),
     }
 }
 

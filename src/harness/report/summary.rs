@@ -1,9 +1,13 @@
 //! The summary after libtest's lines: what did not simply pass, with its reason, and unittest's
 //! verdict (`iotests.py: ReproducibleTestRunner`, with the time and the skips that it hides).
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 use std::time::Duration;
+
+use regex::Regex;
 
 use super::super::outcome::{Outcome, Record};
 use super::counts::Counts;
@@ -35,7 +39,7 @@ type Told<'a> = (&'a str, Option<&'a str>);
 
 /// The summary of a run.
 pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
-    let mut remarks: BTreeMap<(Kind, &str), Vec<Told<'_>>> = BTreeMap::new();
+    let mut remarks: BTreeMap<(Kind, Cow<'_, str>), Vec<Told<'_>>> = BTreeMap::new();
     for record in records {
         let outcome = match &record.outcome {
             Outcome::Passed => None,
@@ -45,8 +49,9 @@ pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
             Outcome::Failed(report) => Some((Kind::Error, report.summary())),
         };
         let parts = record.not_run.iter().map(|reason| (Kind::PartNotRun, reason.as_str()));
-        for remark in outcome.into_iter().chain(parts) {
-            remarks.entry(remark).or_default().push((&record.name, happened(remark.0, record)));
+        for (kind, reason) in outcome.into_iter().chain(parts) {
+            let told = (record.name.as_str(), happened(kind, record));
+            remarks.entry((kind, common(reason))).or_default().push(told);
         }
     }
     let mut out = String::new();
@@ -65,10 +70,43 @@ pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
     out
 }
 
+static SCRATCH: LazyLock<Option<Regex>> = LazyLock::new(|| {
+    // A trial's own directory in that of the run, and what scratch files begin with.
+    Regex::new(r"/[^\s'\x22]*/iotests-run-[^/\s]+/[0-9]+/(?:[0-9]+-)?").ok()
+});
+
+/// A reason as several trials may have it: their scratch files are in directories of their own.
+fn common(reason: &str) -> Cow<'_, str> {
+    SCRATCH.as_ref().map_or(Cow::Borrowed(reason), |scratch| scratch.replace_all(reason, "TEST_DIR/"))
+}
+
 /// What happened where the reason tells only what was expected.
 fn happened(kind: Kind, record: &Record) -> Option<&str> {
     match &record.outcome {
         Outcome::KnownFailure { problem, .. } if kind == Kind::KnownFailure => Some(problem),
         _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::common;
+
+    #[test]
+    fn trials_have_a_reason_in_common_whatever_their_directories() {
+        let of = |dir| common(dir).into_owned();
+        let one =
+            of("failed: qemu-img info '/a dir/w/iotests-run-AbC123/1/17-disk' /w/iotests-run-AbC123/1/t.raw");
+        assert_eq!(
+            one,
+            of(
+                "failed: qemu-img info '/a dir/w/iotests-run-Xyz987/12/9-disk' /w/iotests-run-Xyz987/12/t.raw"
+            )
+        );
+        assert_eq!(
+            of("failed to read /w/iotests-run-AbC123/1/17-disk: no"),
+            "failed to read TEST_DIR/disk: no"
+        );
+        assert_eq!(of("nothing of /w/iotests/1/17-disk"), "nothing of /w/iotests/1/17-disk");
     }
 }
