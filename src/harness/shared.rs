@@ -51,7 +51,7 @@ impl Run {
         let dir = RunDir::create(base, env.sock_dir().unwrap_or(env.tmp_dir()))?;
         Ok(Self {
             kept: Kept::below(base, project.suite_mark()),
-            variables: super::variables::of(&env),
+            variables: super::variables::of(&env, project.suite_mark().is_some()),
             project,
             env,
             dir,

@@ -6,13 +6,19 @@ use crate::env::TestEnv;
 /// changes how a trial goes.
 const OTHERS: [&str; 6] = ["PATH", "TMPDIR", "USER", "NO_COLOR", "CI", "QEMU_IOTESTS_REGEN"];
 /// Of the harness's own, those that do.
-const OWN: [&str; 3] = ["IOTESTS_ACCEL", "IOTESTS_SUITE", "IOTESTS_TIMEOUT_SCALE"];
+const OWN: [&str; 2] = ["IOTESTS_ACCEL", "IOTESTS_TIMEOUT_SCALE"];
+/// The same where the trials are those of a suite.
+const OF_SUITE: &str = "IOTESTS_SUITE";
 
-/// The variables that were given and that change what a trial does.
-pub(super) fn of(env: &TestEnv) -> Vec<(String, String)> {
+/// The variables that were given and that change what a trial, which may be one of a suite, does.
+pub(super) fn of(env: &TestEnv, has_suite: bool) -> Vec<(String, String)> {
+    let counts = |name: &str| match name.starts_with("IOTESTS_") {
+        true => OWN.contains(&name) || (has_suite && name == OF_SUITE),
+        false => !OTHERS.contains(&name),
+    };
     env.given()
         .iter()
-        .filter(|(name, _)| !OTHERS.contains(name) && (OWN.contains(name) || !name.starts_with("IOTESTS_")))
+        .filter(|(name, _)| counts(name))
         .map(|(name, value)| ((*name).to_owned(), value.to_string_lossy().into_owned()))
         .collect()
 }

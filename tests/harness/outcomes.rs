@@ -11,6 +11,15 @@ fn each_outcome_is_told() {
 }
 
 #[test]
+fn what_reproduces_a_failure_is_told_without_what_is_of_no_matter() {
+    let project = Project::new();
+    let variables = [("IOTESTS_SUITE", "/"), ("IOTESTS_TIMEOUT_SCALE", "2"), ("NO_COLOR", "1")];
+    let ran = project.run_with(&["outcome/fails"], &variables);
+    let told = "reproduce: TEST_DIR=ROOT/scratch IOTESTS_TIMEOUT_SCALE=2 cargo test ";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+}
+
+#[test]
 fn tests_on_fixtures_end_as_the_tearing_down_does() {
     let project = Project::new();
     let ran = project.run(&["fixtures/"]);
