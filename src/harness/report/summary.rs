@@ -37,6 +37,13 @@ impl Kind {
 /// A trial, and what happened where the reason does not tell.
 type Told<'a> = (&'a str, Option<&'a str>);
 
+/// How many of so many trials, skipped for one reason, are named: a format may be none of most of QEMU's
+/// own tests, and libtest has named them all.
+fn shown(count: usize) -> usize {
+    const MOST: usize = 10;
+    if count > MOST { MOST - 1 } else { count }
+}
+
 /// The summary of a run.
 pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
     let mut remarks: BTreeMap<(Kind, Cow<'_, str>), Vec<Told<'_>>> = BTreeMap::new();
@@ -58,9 +65,13 @@ pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
     for ((kind, reason), trials) in remarks {
         let reason: Vec<_> = reason.lines().collect();
         let _ = writeln!(out, "{}: {}", kind.title(), reason.join(" "));
-        for (trial, happened) in trials {
+        let shown = if kind == Kind::Skipped { shown(trials.len()) } else { trials.len() };
+        for (trial, happened) in &trials[..shown] {
             let happened = happened.map(|problem| format!(": {problem}")).unwrap_or_default();
             let _ = writeln!(out, "    {trial}{happened}");
+        }
+        if shown < trials.len() {
+            let _ = writeln!(out, "    and {} more", trials.len() - shown);
         }
     }
     let plural = if records.len() == 1 { "" } else { "s" };
@@ -90,7 +101,28 @@ fn happened(kind: Kind, record: &Record) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::common;
+    use std::time::Duration;
+
+    use super::super::super::outcome::{Outcome, Record};
+    use super::{common, text};
+
+    #[test]
+    fn many_that_are_skipped_for_one_reason_are_not_all_named() {
+        let skipped = |count: usize| {
+            let record = |number| Record {
+                name: format!("{number:03}::raw"),
+                case: String::new(),
+                file: String::new(),
+                outcome: Outcome::Skipped("no moon".to_owned()),
+                elapsed: Duration::ZERO,
+                not_run: Vec::new(),
+            };
+            let records: Vec<_> = (1..=count).map(record).collect();
+            text(&records, Duration::ZERO)
+        };
+        assert!(skipped(10).contains("\n    010::raw\n---"), "{}", skipped(10));
+        assert!(skipped(12).contains("\n    009::raw\n    and 3 more\n---"), "{}", skipped(12));
+    }
 
     #[test]
     fn trials_have_a_reason_in_common_whatever_their_directories() {
