@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 use serde::{Deserialize, Serialize};
 
 use super::diff;
+use super::matrix::without_matrix;
 use super::nextest::Notes;
 use super::reference;
 use crate::error::{Error, Result};
@@ -57,10 +58,10 @@ impl Blessing {
         };
         if let Some(((_, other), _)) = logged.iter().find(differs) {
             return Err(Error::Setup(format!(
-                "{} is what {other} logged in this run, and {trial} logged something else: create an empty file for \
-                 the variant that differs, such as <test>.<format>.out (in QEMU's own suite <test>.out.<format>), and \
-                 bless again",
-                path.display()
+                "{} is what {other} logged in this run, and {trial} logged something else\nwhat to do: create an empty \
+                 file for the variant that differs, such as {}, and bless again",
+                path.display(),
+                variant(path, trial, other)
             )));
         }
         write()?;
@@ -70,5 +71,17 @@ impl Blessing {
         }
         logged.insert((path.to_owned(), trial.to_owned()), text.to_owned());
         Ok(())
+    }
+}
+
+/// A reference that `trial` may have for itself, where it shares that at `path` with `other`.
+fn variant(path: &Path, trial: &str, other: &str) -> String {
+    let full = without_matrix(trial);
+    match full.rsplit_once('/') {
+        Some((test, param)) if full != without_matrix(other) => {
+            let base = test.rsplit('/').next().unwrap_or(test);
+            path.with_file_name(base).join(format!("{param}{}", reference::EXTENSION)).display().to_string()
+        }
+        _ => "<test>.<format>.out (in QEMU's own suite <test>.out.<format>)".to_owned(),
     }
 }

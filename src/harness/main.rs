@@ -14,7 +14,7 @@ use super::bless::Blessing;
 use super::discovery::{self, Loaded};
 use super::ending::Ending;
 use super::history::History;
-use super::matrix::{self, Plan};
+use super::matrix::{self, Plan, without_matrix};
 use super::printing::{self, failed, print, say};
 use super::shared::Run;
 use super::{Project, groups, preflight, run, signals, stale};
@@ -174,11 +174,6 @@ fn say_what_is_not_there(args: &Args, plans: &[Plan]) {
             false => format!("iotests: no trial has {filter:?} in its name: --list shows what there is"),
         });
     }
-}
-
-/// The part of a trial's name that does not depend on what IMGFMT and IMGPROTO narrow a run to.
-fn without_matrix(name: &str) -> &str {
-    name.split("::").next().unwrap_or(name)
 }
 
 /// An error if there are problems.

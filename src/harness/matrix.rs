@@ -190,6 +190,11 @@ fn protocols(declared: &[&Declaration], env: &TestEnv) -> Vec<String> {
     if named.is_empty() { vec!["file".to_owned()] } else { unique(named) }
 }
 
+/// The part of a trial's name that does not depend on what IMGFMT and IMGPROTO narrow a run to.
+pub(super) fn without_matrix(name: &str) -> &str {
+    name.split("::").next().unwrap_or(name)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -176,6 +176,7 @@ impl Condition {
                 Ok(Self::Param { name: name.to_owned(), value: value.to_owned() })
             } else {
                 let expected = format!("{name} is one of {}", param.values.join(", "));
+                let at = Pos { column: at.column + name.chars().count() + 1, ..at };
                 Err(Problem::unknown(at, &format!("value of {name}"), value, &param.values, &expected))
             };
         }

@@ -65,6 +65,24 @@ fn two_trials_do_not_bless_one_reference_differently() {
     assert_eq!(fs::read_to_string(project.reference("references/varies.out")).unwrap(), "format raw\n");
 }
 
+#[test]
+fn where_a_parameter_makes_a_difference_its_own_reference_is_proposed() {
+    let project = Project::new();
+    for name in ["references/sized.out", "references/sized/1G.out", "references/sized/1M.out"] {
+        let _ = fs::remove_file(project.reference(name));
+    }
+    let bless = || project.run_with(&["references/sized"], &[("IOTESTS_BLESS", "1")]);
+    let ran = bless();
+    assert_eq!(ran.results(), ["references/sized/1M::raw: ok", "references/sized/1G::raw: FAILED"]);
+    let proposed = "such as ROOT/reference/references/sized/1G.out, and bless again";
+    assert!(ran.stdout.contains(proposed), "{}", ran.stdout);
+    let own = project.reference("references/sized/1G.out");
+    fs::create_dir_all(own.parent().unwrap()).unwrap();
+    fs::write(&own, "").unwrap();
+    assert!(bless().status.success());
+    assert_eq!(fs::read_to_string(own).unwrap(), "size 1G\n");
+}
+
 /// What becomes of a reference that two formats share, and of which it says what `first` logs.
 fn bless_shared(first: &str, bless: impl Fn(&Project) -> Vec<String>) -> (Vec<String>, String) {
     let project = Project::new();

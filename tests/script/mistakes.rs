@@ -137,7 +137,7 @@ fn guards() {
     only("[!qemu<x] log x", "1:3: \"x\" is not a version");
     only(
         "params: size=1M,2M\n[size=3M] log $size",
-        "2:2: unknown value of size \"3M\": did you mean \"1M\"?",
+        "2:7: unknown value of size \"3M\": did you mean \"1M\"?",
     );
     only("[qcow2]", "1:1: expected a command");
     only("quiet [qcow2] log x", "1:7: guards come first: expected this before `quiet` and `!`");
