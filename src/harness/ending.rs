@@ -30,7 +30,7 @@ impl Ending {
     /// Remembers and reports what has run, and forgets the trials that `exists`, if given, does not hold
     /// for. Returns all that went wrong with that.
     pub(super) fn conclude(&self, run: &Run, exists: Option<&dyn Fn(&str) -> bool>) -> Vec<Error> {
-        self.write(run, &records(run), exists)
+        self.write(run, &records(run), true, exists)
     }
 
     /// The same in the middle of a run. libtest would have told of failures at the end.
@@ -46,16 +46,22 @@ impl Ending {
             }
         }
         say(format_args!("{text}\n\niotests: interrupted; of what had run by then:"));
-        for error in self.write(run, &records, None) {
+        for error in self.write(run, &records, false, None) {
             let _ = failed(&error);
         }
     }
 
-    fn write(&self, run: &Run, records: &[Record], exists: Option<&dyn Fn(&str) -> bool>) -> Vec<Error> {
+    fn write(
+        &self,
+        run: &Run,
+        records: &[Record],
+        is_whole: bool,
+        exists: Option<&dyn Fn(&str) -> bool>,
+    ) -> Vec<Error> {
         let elapsed = self.start.elapsed();
         let remembered = History::add(&self.base, &self.id, records, exists);
         let remembered = remembered.map(|gone| gone.iter().for_each(|name| run.kept.remove(name)));
-        let not_written = report::write(run, &self.args, &self.base, records, elapsed);
+        let not_written = report::write(run, &self.args, &self.base, records, elapsed, is_whole);
         remembered.err().into_iter().chain(not_written).collect()
     }
 }

@@ -134,6 +134,7 @@ fn what_had_run_before_a_signal_is_told_and_remembered() {
         assert!(stderr.contains(part), "{part}: {stderr}");
     }
     let tap = std::fs::read_to_string(tap).unwrap();
+    assert!(tap.ends_with("\nBail out! interrupted\n"), "{tap}");
     assert!(tap.contains("\n1..2\n") && tap.contains("\nnot ok 1 - references/differs::raw\n"), "{tap}");
     let again = project.run_with(&[], &[("IOTESTS_RERUN", "failed")]);
     assert_eq!(again.results(), ["references/differs::raw: FAILED"]);

@@ -24,13 +24,14 @@ use crate::error::{Error, Result};
 pub(super) use not_run::write as write_not_run;
 
 /// Prints the summary and writes the files that are asked for; `base` is where the harness keeps what
-/// it remembers. Returns everything that could not be written.
+/// it remembers. A run that is not whole was interrupted. Returns everything that could not be written.
 pub(super) fn write(
     run: &Run,
     args: &Args,
     base: &Path,
     records: &[Record],
     elapsed: Duration,
+    is_whole: bool,
 ) -> Vec<Error> {
     // libtest's lines come first, also where both go to one file.
     let _ = io::stdout().flush();
@@ -41,21 +42,21 @@ pub(super) fn write(
         return Vec::new();
     }
     let Some(id) = args.nextest_run(env) else {
-        return write_files(run, args, records, elapsed);
+        return write_files(run, args, records, elapsed, is_whole);
     };
     match merged::Merged::add(base, id, records) {
-        Ok(merged) => write_files(run, args, merged.records(), merged.elapsed()),
+        Ok(merged) => write_files(run, args, merged.records(), merged.elapsed(), is_whole),
         Err(error) => vec![error],
     }
 }
 
-fn write_files(run: &Run, args: &Args, records: &[Record], elapsed: Duration) -> Vec<Error> {
+fn write_files(run: &Run, args: &Args, records: &[Record], elapsed: Duration, is_whole: bool) -> Vec<Error> {
     let env = &run.env;
     let unittest = || Ok(unittest::text(records, args.libtest.show_output));
     let junit = || junit::text(run.project.target(), records, elapsed);
     let written = [
         env.unittest_report().map(|path| save(path, unittest())),
-        env.tap_report().map(|path| save(path, Ok(tap::text(records)))),
+        env.tap_report().map(|path| save(path, Ok(tap::text(records, is_whole)))),
         env.json_log().map(|path| save(path, Ok(json::text(records)))),
         env.junit_report().map(|path| save(path, junit())),
     ];

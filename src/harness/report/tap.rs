@@ -4,8 +4,8 @@ use std::fmt::Write as _;
 
 use super::super::outcome::{Outcome, Record};
 
-/// The report.
-pub(super) fn text(records: &[Record]) -> String {
+/// The report. Of a run that is not whole, nobody shall take it for all there is.
+pub(super) fn text(records: &[Record], is_whole: bool) -> String {
     let mut out = format!("TAP version 14\n1..{}\n", records.len());
     for (index, record) in records.iter().enumerate() {
         let (ok, directive) = match &record.outcome {
@@ -16,6 +16,9 @@ pub(super) fn text(records: &[Record]) -> String {
         };
         let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name));
         diagnostics(&mut out, record);
+    }
+    if !is_whole {
+        out.push_str("Bail out! interrupted\n");
     }
     out
 }
