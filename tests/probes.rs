@@ -2,6 +2,9 @@
 //! broken ones.
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+#[path = "support/script.rs"]
+mod script;
+
 use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fs::File;
@@ -14,6 +17,7 @@ use std::time::{Duration, SystemTime};
 
 use iotests::env::{Accel, Support, TestEnv, ToolKind, firmware_image};
 use iotests::process::{Cmd, Registry, Stream};
+use script::script;
 use tempfile::TempDir;
 
 /// Names the cache directory of a process that a test starts.
@@ -38,16 +42,6 @@ fn stdout_of(program: &Path, args: &[&str]) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
 }
 
-/// A shell script among the files of one test. Another process writes it: with a descriptor of our
-/// own open for writing, a fork in another thread at that moment would make the script "busy".
-fn script(dir: &TempDir, name: &str, text: &str) -> PathBuf {
-    let (draft, path) = (dir.path().join("draft"), dir.path().join(name));
-    std::fs::write(&draft, format!("#!/bin/bash\n{text}\n")).unwrap();
-    let installed = Command::new("install").args(["-m", "755"]).args([&draft, &path]).status().unwrap();
-    assert!(installed.success());
-    path
-}
-
 /// Runs a real binary and keeps count of its starts.
 struct Counted {
     dir: TempDir,
@@ -58,7 +52,7 @@ impl Counted {
     fn new(kind: ToolKind) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let text = format!("echo >>{}/starts\nexec {} \"$@\"", dir.path().display(), real(kind).display());
-        let program = script(&dir, kind.name(), &text);
+        let program = script(dir.path(), kind.name(), &text);
         Self { dir, program }
     }
 
@@ -224,7 +218,7 @@ fn a_refusal_to_make_a_luks_image_gives_the_reason_alone_and_is_asked_again() {
         dir.path().display(),
         qemu_img.display()
     );
-    let program = script(&dir, "qemu-img", &spoil);
+    let program = script(dir.path(), "qemu-img", &spoil);
     let starts = || std::fs::read_to_string(dir.path().join("starts")).unwrap().lines().count();
     let env = || env(&[("QEMU_IMG_PROG", &program)]).with_cache_dir(dir.path().join("cache"));
     let reason = match env().caps().luks().unwrap() {
@@ -245,7 +239,7 @@ fn a_qemu_img_without_luks_is_asked_once() {
         dir.path().display(),
         real(ToolKind::QemuImg).display()
     );
-    let program = script(&dir, "qemu-img", &text);
+    let program = script(dir.path(), "qemu-img", &text);
     let env = || env(&[("QEMU_IMG_PROG", &program)]).with_cache_dir(dir.path().join("cache"));
     for _ in 0..2 {
         let reason = env().caps().luks().unwrap().missing().unwrap().to_owned();
@@ -259,7 +253,7 @@ fn trouble_with_a_zstd_image_that_is_not_zstds_is_an_error() {
     let dir = tempfile::tempdir().unwrap();
     let spoil =
         format!("exec {} \"${{@/compression_type=zstd/cluster_size=1}}\"", real(ToolKind::QemuImg).display());
-    let program = script(&dir, "qemu-img", &spoil);
+    let program = script(dir.path(), "qemu-img", &spoil);
     let error = env(&[("QEMU_IMG_PROG", &program)]).caps().zstd().unwrap_err().to_string();
     let start = format!(
         "{} is not a working qemu-img: it could not create a small qcow2 image: Cluster size",
@@ -362,7 +356,7 @@ fn a_failure_is_not_kept() {
         dir.path().display(),
         real(ToolKind::QemuNbd).display()
     );
-    let program = script(&dir, "qemu-nbd", &text);
+    let program = script(dir.path(), "qemu-nbd", &text);
     let env = || env(&[("QEMU_NBD_PROG", &program)]).with_cache_dir(dir.path().join("cache"));
     let broken = env();
     let error = broken.caps().version(ToolKind::QemuNbd).unwrap_err().to_string();
@@ -430,7 +424,7 @@ fn of_sixteen_processes_one_starts_the_binary() {
 #[test]
 fn a_broken_image_tool_is_one_error() {
     let dir = tempfile::tempdir().unwrap();
-    let program = script(&dir, "broken", "echo 'cannot load libfoo' >&2; exit 127");
+    let program = script(dir.path(), "broken", "echo 'cannot load libfoo' >&2; exit 127");
     let emulator = real(ToolKind::Qemu);
     let env = env(&[("QEMU_PROG", &emulator), ("QEMU_IMG_PROG", &program)]);
     let error = env.preflight(&[ToolKind::Qemu, ToolKind::QemuImg]).unwrap_err().to_string();
@@ -486,7 +480,7 @@ fn an_emulator_that_talks_nonsense_or_not_at_all_is_told_so() {
     // The monitor is the descriptor that the command line names.
     let monitor = "fd=$(grep -o 'fd=[0-9]*' <<<\"$*\"); fd=${fd#fd=}";
     let problem = |name: &str, text: &str| {
-        let program = script(&dir, name, &format!("{monitor}\n{text}"));
+        let program = script(dir.path(), name, &format!("{monitor}\n{text}"));
         let env = env(&[("QEMU_PROG", &program), ("IOTESTS_TIMEOUT_SCALE", Path::new("0.2"))]);
         let error = env.caps().emulator().unwrap_err().to_string();
         error.strip_prefix(&format!("{} is not a working qemu: ", program.display())).unwrap().to_owned()

@@ -1,6 +1,8 @@
 //! Each tool's wrapper on the real tool: what succeeds, what fails, and what goes away in between.
 #![expect(clippy::unwrap_used, reason = "a broken fixture should fail loudly")]
 
+#[path = "support/script.rs"]
+mod script;
 #[path = "support/stage.rs"]
 mod stage;
 #[path = "support/mod.rs"]
@@ -8,7 +10,7 @@ mod support;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{FileExt, PermissionsExt};
+use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -23,6 +25,7 @@ use iotests::prelude::*;
 use iotests::process::{Cmd, Registry};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+use script::script;
 use stage::{AMPLE, Stage, text};
 use support::is_gone;
 
@@ -394,9 +397,7 @@ fn interactive_qemu_io_meets_the_deadline_and_is_gone_after() {
 #[test]
 fn interactive_qemu_io_does_not_print_without_end() {
     let dir = tempfile::tempdir().unwrap();
-    let program = dir.path().join("qemu-io");
-    fs::write(&program, "#!/bin/sh\nprintf 'qemu-io> '\nread -r command\nexec yes\n").unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = script(dir.path(), "qemu-io", "printf 'qemu-io> '; read -r command; exec yes");
     let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[("QEMU_IO_PROG", &program)], AMPLE);
     let mut io = stage.test.qemu_io_interactive([""; 0]).unwrap();
     let pid = io.pid();
@@ -473,10 +474,8 @@ fn what_the_harness_kills_has_not_crashed_and_what_crashes_late_has() {
 #[test]
 fn lines_end_in_newlines_whoever_prints_them() {
     let dir = tempfile::tempdir().unwrap();
-    let program = dir.path().join("qemu-io");
     let play = "printf 'warning\\r'; printf '\\nqemu-io> '; read -r command; printf 'a\\r\\nb\\rqemu-io> '; read -r quit; exit 0";
-    fs::write(&program, format!("#!/bin/sh\n{play}\n")).unwrap();
-    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let program = script(dir.path(), "qemu-io", play);
     let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[("QEMU_IO_PROG", &program)], AMPLE);
     let t = &stage.test;
     // What it said before its first prompt is not lost.

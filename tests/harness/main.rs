@@ -12,6 +12,8 @@ mod references;
 mod register;
 mod reports;
 mod run_control;
+#[path = "../support/script.rs"]
+mod script;
 mod scripts;
 mod selection;
 #[path = "../support/target.rs"]

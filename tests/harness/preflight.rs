@@ -3,11 +3,11 @@
 use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::process::Command;
 
 use iotests::env::{TestEnv, ToolKind, Version};
 
 use crate::project::Project;
+use crate::script::script;
 
 #[test]
 fn a_dead_emulator_is_one_failure() {
@@ -99,14 +99,9 @@ fn one_failure(project: &Project, variables: &[(&str, &str)]) -> String {
     told.split_once("\nnothing else was run").unwrap().0.to_owned()
 }
 
-/// A program of the project's own. Another process writes it: a descriptor of our own that is open for
-/// writing could be inherited by what another thread starts, and the program be "busy".
+/// A program of the project's own.
 fn program(project: &Project, name: &str, text: &str) -> String {
-    let (draft, path) = (project.root().join("draft"), project.root().join(name));
-    fs::write(&draft, format!("#!/bin/bash\n{text}\n")).unwrap();
-    let installed = Command::new("install").args(["-m", "755"]).args([&draft, &path]).status().unwrap();
-    assert!(installed.success());
-    path.to_str().unwrap().to_owned()
+    script(project.root(), name, text).to_str().unwrap().to_owned()
 }
 
 fn real(kind: ToolKind) -> PathBuf {

@@ -5,6 +5,8 @@
 mod bless;
 mod cleanup;
 mod missing;
+#[path = "../support/script.rs"]
+mod script;
 mod selection;
 mod suite;
 #[path = "../support/target.rs"]

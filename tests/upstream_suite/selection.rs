@@ -3,9 +3,9 @@
 use std::ffi::OsStr;
 use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::process::Command;
 
+use crate::script::script;
 use crate::suite::{Suite, binary};
 use crate::target::Ran;
 
@@ -89,10 +89,9 @@ pub(crate) fn listing_asks_qemu_once_where_its_accelerators_decide() {
     suite.replace("020", "clock_step block_set_io_throttle");
     let qemu =
         std::env::var("QEMU_PROG").unwrap_or_else(|_| format!("qemu-system-{}", std::env::consts::ARCH));
-    let (starts, counting) = (suite.root().join("starts"), suite.root().join("counting"));
-    fs::write(&counting, format!("#!/bin/sh\necho start >>'{}'\nexec {qemu} \"$@\"\n", starts.display()))
-        .unwrap();
-    fs::set_permissions(&counting, fs::Permissions::from_mode(0o755)).unwrap();
+    let starts = suite.root().join("starts");
+    let text = format!("echo start >>'{}'\nexec {qemu} \"$@\"", starts.display());
+    let counting = script(&suite.root(), "counting", &text);
     let list = |more: &[&str]| {
         let all: Vec<_> = ["--list", "--format", "terse"].iter().chain(more).copied().collect();
         let ran = suite.run(&all, &[("QEMU_PROG", counting.to_str().unwrap())]);
