@@ -30,15 +30,17 @@ impl Ending {
     /// Remembers and reports what has run, and forgets the trials that `exists`, if given, does not hold
     /// for. Returns all that went wrong with that.
     pub(super) fn conclude(&self, run: &Run, exists: Option<&dyn Fn(&str) -> bool>) -> Vec<Error> {
-        self.write(run, &records(run), true, exists)
+        let Some(records) = records(run) else {
+            // Taken by who ends the process, and has told of them by then.
+            run.stop_here_if_stopping();
+            return Vec::new();
+        };
+        self.write(run, &records, true, exists)
     }
 
     /// The same in the middle of a run. libtest would have told of failures at the end.
     pub(super) fn interrupt(&self, run: &Run) {
-        let records = records(run);
-        if records.is_empty() {
-            return;
-        }
+        let Some(records) = records(run).filter(|records| !records.is_empty()) else { return };
         let mut text = String::new();
         for record in &records {
             if let Outcome::Failed(report) = &record.outcome {
@@ -66,8 +68,8 @@ impl Ending {
     }
 }
 
-fn records(run: &Run) -> Vec<Record> {
-    let mut records = run.take_records();
+fn records(run: &Run) -> Option<Vec<Record>> {
+    let mut records = run.take_records()?;
     records.sort_by(|a, b| a.name.cmp(&b.name));
-    records
+    Some(records)
 }

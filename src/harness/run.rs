@@ -45,6 +45,8 @@ fn trials(run: &Arc<Run>, plans: &[Arc<Plan>], args: &Args) -> Vec<Trial> {
 }
 
 fn perform(run: &Run, plan: &Plan) -> Result<Completion, Failed> {
+    // It would make directories anew that were just removed.
+    run.stop_here_if_stopping();
     let record = match run.first_failure.get() {
         Some(first) if run.env.fail_fast() && plan.skip.is_none() => {
             not_run(plan, format!("not run, for {first} failed before and IOTESTS_FAIL_FAST is set"))

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::Project;
 use super::artefacts::Kept;
@@ -36,7 +36,8 @@ pub(super) struct Run {
     pub(super) stopping: Mutex<()>,
     /// The first trial that failed.
     pub(super) first_failure: OnceLock<String>,
-    records: Mutex<Vec<Record>>,
+    /// Until somebody takes them.
+    records: Mutex<Option<Vec<Record>>>,
 }
 
 impl Run {
@@ -59,7 +60,7 @@ impl Run {
             color,
             blessing,
             stopping: Mutex::default(),
-            records: Mutex::default(),
+            records: Mutex::new(Some(Vec::new())),
             first_failure: OnceLock::new(),
         })
     }
@@ -72,18 +73,23 @@ impl Run {
 
     /// Adds a trial that has run.
     pub(super) fn add(&self, record: Record) {
-        self.records.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+        if let Some(records) = &mut *self.records() {
+            records.push(record);
+        }
     }
 
-    /// What has run so far.
-    pub(super) fn take_records(&self) -> Vec<Record> {
-        std::mem::take(&mut self.records.lock().unwrap_or_else(PoisonError::into_inner))
+    /// What has run so far, for the first who asks: it is told once, at the end of the run or of the process.
+    pub(super) fn take_records(&self) -> Option<Vec<Record>> {
+        self.records().take()
     }
 
     /// The names of what has run so far.
     pub(super) fn names(&self) -> BTreeSet<String> {
-        let records = self.records.lock().unwrap_or_else(PoisonError::into_inner);
-        records.iter().map(|record| record.name.clone()).collect()
+        self.records().iter().flatten().map(|record| record.name.clone()).collect()
+    }
+
+    fn records(&self) -> MutexGuard<'_, Option<Vec<Record>>> {
+        self.records.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// QEMU's default machine, which a reference may be specific to.
