@@ -15,6 +15,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 use std::os::fd::AsFd;
 
 use crate::project::Project;
+use crate::target::heeding_signals;
 
 /// A run in the middle of things, and what it has started and made.
 pub(crate) struct Busy {
@@ -32,7 +33,7 @@ impl Busy {
     }
 
     fn of(command: &mut Command) -> Self {
-        let mut run = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut run = heeding_signals(command).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut stderr = BufReader::new(run.stderr.take().unwrap());
         let line =
             stderr.by_ref().lines().map(Result::unwrap).find(|line| line.starts_with("busy ")).unwrap();

@@ -1,7 +1,10 @@
 //! A test target as a program of its own: built, run, and what it printed.
 
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Output};
+
+use nix::sys::signal::{SigHandler, Signal, signal};
 
 /// The test target that cargo says it built.
 pub(crate) fn executable(built: Output) -> PathBuf {
@@ -51,4 +54,18 @@ pub(crate) fn copy(from: &Path, to: &Path) {
             std::fs::copy(entry.path(), target).unwrap();
         }
     }
+}
+
+/// Has a program end by the signals that ask for it. What a script starts in the background has them ignored,
+/// and so has what the tests start there.
+pub(crate) fn heeding_signals(command: &mut Command) -> &mut Command {
+    let heed = || {
+        for heeded in [Signal::SIGINT, Signal::SIGHUP] {
+            // SAFETY: this sets no handler.
+            unsafe { signal(heeded, SigHandler::SigDfl) }?;
+        }
+        Ok(())
+    };
+    // SAFETY: the closure only makes system calls that are async-signal-safe.
+    unsafe { command.pre_exec(heed) }
 }

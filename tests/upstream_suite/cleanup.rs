@@ -18,7 +18,7 @@ use rustix::process::{PidfdFlags, pidfd_open};
 
 use crate::missing::NAMESPACE;
 use crate::suite::{Suite, binary};
-use crate::target::Ran;
+use crate::target::{Ran, heeding_signals};
 
 /// How long a run gets for anything that is waited for.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -179,7 +179,7 @@ pub(crate) fn what_cannot_be_unmounted_is_told_of() {
 fn stopped_by(signal: Signal, suite: &Suite) {
     let mut told = Told::new(suite);
     let mut command: Command = suite.command(["--exact", "006::raw"]);
-    let mut run = command.env("TELL", &told.path).stdout(Stdio::null()).spawn().unwrap();
+    let mut run = heeding_signals(command.env("TELL", &told.path)).stdout(Stdio::null()).spawn().unwrap();
     let processes = told.processes();
     assert_eq!(processes.len(), 2);
     kill(Pid::from_raw(run.id().cast_signed()), signal).unwrap();
