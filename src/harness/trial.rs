@@ -95,13 +95,13 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         }
     }
     problems.extend(ctx.take_more_failures().into_iter().map(Problem::Case));
-    if !ctx.registry().is_empty() {
-        ctx.registry().kill_all();
-        if problems.is_empty() {
-            problems.push(Problem::Late(Error::assertion(
-                "the case left processes running, which were killed: end what it starts",
-            )));
-        }
+    let left_behind = !ctx.registry().is_empty();
+    // A thread that the case left behind starts nothing any more either.
+    ctx.registry().kill_all();
+    if left_behind && problems.is_empty() {
+        problems.push(Problem::Late(Error::assertion(
+            "the case left processes running, which were killed: end what it starts",
+        )));
     }
     for late in ctx.take_late() {
         let told = |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));

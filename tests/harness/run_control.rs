@@ -163,3 +163,9 @@ fn the_lock_of_a_serial_resource_is_for_all_users() {
     let lock = fs::metadata(project.root().join("iotests-serial-downstream-alone.lock")).unwrap();
     assert_eq!(lock.permissions().mode() & 0o777, 0o644);
 }
+
+#[test]
+fn what_a_trial_leaves_behind_starts_nothing_after_its_end() {
+    let ran = Project::new().run(&["running/late"]);
+    assert_eq!(ran.results(), ["running/late_1::raw: ok", "running/late_2::raw: ok"], "{}", ran.stdout);
+}

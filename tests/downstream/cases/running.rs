@@ -1,10 +1,17 @@
 //! A trial that is in the middle of things: a VM and an NBD server run, and there is a socket.
 
+use std::sync::mpsc::{Sender, channel};
+use std::sync::{Mutex, PoisonError};
+use std::thread::JoinHandle;
+
 use iotests::prelude::*;
+use iotests::process::Cmd;
 
 pub fn suite(s: &mut Suite) {
     s.test("busy", busy);
     s.test("panics_while_busy", panics_while_busy);
+    s.test("late_1", leaves_a_thread_behind).timeout(Duration::from_secs(5));
+    s.test("late_2", what_was_left_behind_starts_nothing);
     for name in ["alone_1", "alone_2"] {
         s.test(name, alone).serial(["downstream-alone"]);
     }
@@ -44,6 +51,27 @@ fn panics_while_busy(t: &mut Test) -> TestResult {
         t.context().scratch().dir().display()
     );
     panic!("in the middle of things")
+}
+
+/// The thread that a trial left behind, and what has it go on; whether what it starts is killed.
+static LEFT_BEHIND: Mutex<Option<(Sender<()>, JoinHandle<bool>)>> = Mutex::new(None);
+
+fn leaves_a_thread_behind(t: &mut Test) -> TestResult {
+    let (go_on, told) = channel();
+    let own = t.clone();
+    let thread = std::thread::spawn(move || {
+        told.recv().is_ok() && matches!(own.run(Cmd::new("sleep").arg("1000")), Err(Error::Crash { .. }))
+    });
+    *LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner) = Some((go_on, thread));
+    Ok(())
+}
+
+fn what_was_left_behind_starts_nothing(t: &mut Test) -> TestResult {
+    let Some((go_on, thread)) = LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner).take() else {
+        return Ok(t.skip("running/late_1 has not run before")?);
+    };
+    go_on.send(())?;
+    t.assert(thread.join().unwrap_or(false), "it is killed")
 }
 
 /// Fails if another trial is here at the same time.
