@@ -395,6 +395,20 @@ fn interactive_qemu_io_meets_the_deadline_and_is_gone_after() {
 }
 
 #[test]
+fn interactive_qemu_io_that_does_not_listen_meets_the_deadline() {
+    let dir = tempfile::tempdir().unwrap();
+    let program = script(dir.path(), "qemu-io", "printf 'qemu-io> '; exec sleep 1000");
+    let vars: &[(&str, &Path)] = &[("QEMU_IO_PROG", &program)];
+    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", vars, Duration::from_secs(2));
+    let mut io = stage.test.qemu_io_interactive([""; 0]).unwrap();
+    // More than a pipe holds.
+    let error = io.cmd(&"x".repeat(1 << 20)).unwrap_err();
+    assert_eq!(text(&error), "timed out waiting for qemu-io to take a command");
+    assert!(matches!(io.close(), Err(Error::Timeout { .. })));
+    assert_eq!(stage.late(), [""; 0]);
+}
+
+#[test]
 fn interactive_qemu_io_does_not_print_without_end() {
     let dir = tempfile::tempdir().unwrap();
     let program = script(dir.path(), "qemu-io", "printf 'qemu-io> '; read -r command; exec yes");

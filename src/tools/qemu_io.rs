@@ -123,8 +123,10 @@ impl QemuIoInteractive {
         let (stdin_read, stdin_write) = pipe().map_err(Error::io("create a pipe"))?;
         let (stdout_read, stdout_write) = pipe().map_err(Error::io("create a pipe"))?;
         let stderr_write = stdout_write.try_clone().map_err(Error::io("duplicate a pipe"))?;
-        fcntl(&stdout_read, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-            .map_err(Error::os("set a pipe non-blocking"))?;
+        for ours in [stdin_write.as_fd(), stdout_read.as_fd()] {
+            fcntl(ours, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
+                .map_err(Error::os("set a pipe non-blocking"))?;
+        }
         let child = cmd.spawn(
             Stream::To(stdin_read.into()),
             Stream::To(stdout_write.into()),
@@ -154,7 +156,8 @@ impl QemuIoInteractive {
     ///
     /// # Errors
     /// [`Error::Assertion`] for a command with a line end, or one that quits: that is
-    /// [`close`](Self::close)'s to do. [`Error::Died`] when qemu-io ends instead of answering.
+    /// [`close`](Self::close)'s to do. [`Error::Died`] when qemu-io ends instead of answering;
+    /// [`Error::Timeout`] at the trial's deadline.
     pub fn cmd(&mut self, command: &str) -> Result<String> {
         if command.contains('\n') {
             return Err(Error::assertion(format!(
@@ -165,8 +168,7 @@ impl QemuIoInteractive {
         if matches!(command, "q" | "quit") {
             return Err(Error::assertion("end an interactive qemu-io by close(), not by a quit command"));
         }
-        // A qemu-io that is gone shows itself in the read below, with its last words.
-        let _ = self.stdin.write_all(format!("{command}\n").as_bytes());
+        self.send(command)?;
         self.read_to_prompt(command, false)
     }
 
@@ -176,14 +178,37 @@ impl QemuIoInteractive {
     /// [`Error::Timeout`] at the trial's deadline, [`Error::Crash`] for death by a signal.
     pub fn close(mut self) -> Result<()> {
         self.end_told = true;
-        // It may have ended by itself.
-        let _ = self.stdin.write_all(b"q\n");
+        self.send("q")?;
         let deadline = self.context.deadline();
         while !self.read_more()? {
             self.wait_for_output("qemu-io to end after a quit", deadline)?;
         }
         let status = self.child.wait(self.context.limit(LAST_WORDS_LIMIT))?;
         self.crash(status).map_or(Ok(()), Err)
+    }
+
+    /// Sends a line. A qemu-io that is gone shows itself in what is read afterwards, with its last words.
+    fn send(&mut self, command: &str) -> Result<()> {
+        let deadline = self.context.deadline();
+        let line = format!("{command}\n");
+        let mut rest = line.as_bytes();
+        while !rest.is_empty() {
+            match self.stdin.write(rest) {
+                Ok(count) => rest = &rest[count..],
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {
+                    // It may be waiting for somebody to read what it says.
+                    self.read_more()?;
+                    let ready = deadline.wait_either_way(self.stdin.as_fd());
+                    if !ready.map_err(Error::os("wait for qemu-io"))? {
+                        let (what, last_seen) = ("qemu-io to take a command".to_owned(), self.printed());
+                        return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen });
+                    }
+                }
+                Err(_) => return Ok(()),
+            }
+        }
+        Ok(())
     }
 
     fn read_to_prompt(&mut self, command: &str, launching: bool) -> Result<String> {
