@@ -76,12 +76,12 @@ fn through_commands(t: &mut Test) -> TestResult {
     let mut source = source(t, &image)?;
     source.enable_migration_events("source")?;
     source.drive_io("drive0", "write -P 0x41 0 64k")?;
-    source.qmp_log("migrate", json!({ "uri": format!("exec:cat > {state}") }))?;
+    source.qmp_log("migrate", json!({ "uri": format!("exec:cat > '{state}'") }))?;
     t.assert(source.wait_migration("postmigrate")?, "its state is in the file")?;
     source.shutdown()?;
     let mut destination = destination(t, &image, "defer")?;
     destination.enable_migration_events("destination")?;
-    destination.qmp_log("migrate-incoming", json!({ "uri": format!("exec:cat {state}") }))?;
+    destination.qmp_log("migrate-incoming", json!({ "uri": format!("exec:cat '{state}'") }))?;
     t.assert(destination.wait_migration("running")?, "it runs on from the file")?;
     destination.drive_io("drive0", "read -P 0x41 0 64k")?;
     Ok(destination.shutdown()?)
