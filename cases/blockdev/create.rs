@@ -63,7 +63,7 @@ fn luks(t: &mut Test) -> TestResult {
         "driver": "luks", "file": "file", "key-secret": "key0", "size": 1 << 20, "iter-time": 10,
         "hash-alg": "sha512",
     });
-    // Some versions before 10.0 cannot always tell how fast the host derives keys; less often for a slow one.
+    // Some versions before 10.0 cannot always tell how fast the host derives keys; less often for a slow hash.
     for attempt in 1.. {
         vm.cmd("blockdev-create", json!({ "job-id": "job0", "options": options }))?;
         // On a busy host that measurement takes long.

@@ -32,6 +32,6 @@ pub use schema::Schema;
 pub(crate) use similar::similar_word;
 pub use testenv::TestEnv;
 pub use tool::{Tool, ToolKind};
-pub(crate) use values::{AIO_MODES, CACHE_MODES};
+pub(crate) use values::{AIO_MODES, CACHE_MODES, unique};
 pub use values::{Accel, GroupFilter, Listing, TimeoutScale};
 pub use version::Version;

@@ -145,16 +145,19 @@ pub(super) fn is_name(text: &str) -> bool {
 
 /// Reads `qcow2,raw`, each name once.
 pub(super) fn parse_names(text: &str) -> Option<Vec<String>> {
-    let mut names: Vec<String> = Vec::new();
-    for name in text.split(',').map(str::trim) {
-        if !is_name(name) {
-            return None;
-        }
-        if !names.iter().any(|known| known == name) {
-            names.push(name.to_owned());
+    let names = text.split(',').map(str::trim).map(|name| is_name(name).then(|| name.to_owned()));
+    names.collect::<Option<_>>().map(unique)
+}
+
+/// Each name once, in the order of the first.
+pub(crate) fn unique(names: Vec<String>) -> Vec<String> {
+    let mut unique = Vec::with_capacity(names.len());
+    for name in names {
+        if !unique.contains(&name) {
+            unique.push(name);
         }
     }
-    Some(names)
+    unique
 }
 
 /// Whether this is the path of a case to make: at least a topic and a name, lower case.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::args::Args;
 use super::discovery::Loaded;
 use crate::context::Params;
-use crate::env::TestEnv;
+use crate::env::{TestEnv, unique};
 use crate::error::Result;
 use crate::suite::{Body, Declaration, GENERIC_FORMATS, KnownFailure, TestDecl, verdict};
 
@@ -158,17 +158,6 @@ fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
         declared.iter().all(|one| supports(&one.formats) && !one.unsupported_formats.contains(name))
     });
     unique(all)
-}
-
-/// Each name once, in the order of the first.
-fn unique(names: Vec<String>) -> Vec<String> {
-    let mut unique = Vec::with_capacity(names.len());
-    for name in names {
-        if !unique.contains(&name) {
-            unique.push(name);
-        }
-    }
-    unique
 }
 
 /// The protocols that IMGPROTO names, supported or not; without it, those that are declared, where

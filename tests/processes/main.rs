@@ -15,15 +15,16 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use iotests::context::RunDir;
-use iotests::env::ToolKind;
 use iotests::error::{Error, Unchecked};
 use iotests::process::{
     Capture, Child, Cmd, Deadline, Output, PidFileWatch, Ready, Registry, Status, Stream,
 };
+use iotests::test::Test;
+use iotests::tools::StorageDaemonBuilder;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
 use nix::sys::signal::{Signal, kill, raise};
-use nix::unistd::{Pid, geteuid, getpgid};
+use nix::unistd::{Pid, getpgid};
 use stage::{AMPLE, Stage, text};
 use support::is_gone;
 
@@ -87,30 +88,32 @@ trials![
     ends_are_told_by_number_and_name,
 ];
 
-/// Whether this user's storage daemon can mount its exports here.
-fn can_export_by_fuse() -> bool {
-    let device = fs::File::options().read(true).write(true).open("/dev/fuse");
-    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[], AMPLE);
-    let may_mount = geteuid().is_root() || stage.test.context().env().find_program("fusermount3").is_some();
-    let daemon = stage.test.context().env().tool(ToolKind::QemuStorageDaemon);
-    let help = daemon.map(|tool| stage.test.run(Cmd::new(&tool.program).arg("--help")));
-    device.is_ok() && may_mount && matches!(help, Ok(Ok(output)) if output.stdout.contains("type=]fuse"))
-}
-
-fn what_a_killed_server_leaves_mounted_goes_with_its_trial() {
-    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[], AMPLE);
-    let t = &stage.test;
+/// A storage daemon that mounts an export of its own, and where.
+fn fuse_export(t: &Test) -> (String, StorageDaemonBuilder) {
     let [image, point] = t.files(["image", "point"]);
     for file in [&image, &point] {
         fs::write(file, [0; 4096]).unwrap();
     }
-    let mounted = || fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&format!(" {point} "));
     let server = t.storage_daemon([
         "--blockdev".to_owned(),
         format!("driver=file,node-name=disk,filename={image}"),
         "--export".to_owned(),
         format!("type=fuse,id=export0,node-name=disk,mountpoint={point}"),
     ]);
+    (point.to_string(), server)
+}
+
+/// Whether this user's storage daemon can do so here.
+fn can_export_by_fuse() -> bool {
+    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[], AMPLE);
+    fuse_export(&stage.test).1.start().is_ok()
+}
+
+fn what_a_killed_server_leaves_mounted_goes_with_its_trial() {
+    let stage = Stage::in_dir(tempfile::tempdir().unwrap(), "raw", &[], AMPLE);
+    let t = &stage.test;
+    let (point, server) = fuse_export(t);
+    let mounted = || fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&format!(" {point} "));
     drop(server.start().unwrap());
     assert!(mounted());
     let dir = t.context().scratch().run_dir().to_owned();
