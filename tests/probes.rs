@@ -23,6 +23,9 @@ use tempfile::TempDir;
 /// Names the cache directory of a process that a test starts.
 const SHARED_CACHE: &str = "PROBES_SHARED_CACHE";
 
+/// How often an emulator is started to learn what it is: for the list of its objects, and for an interview.
+const EMULATOR_STARTS: usize = 2;
+
 fn env(vars: &[(&str, &Path)]) -> TestEnv {
     let vars = vars.iter().map(|(name, value)| (OsString::from(name), value.as_os_str().to_owned()));
     TestEnv::from_vars(vars).unwrap()
@@ -94,6 +97,30 @@ fn the_emulator_describes_itself() {
     }
     assert!(!emulator.has_device("virtio-blk") && emulator.has_device("scsi-hd"));
     assert!(emulator.has_command("blockdev-add") && !emulator.has_command("blockdev-ad"));
+}
+
+/// Runs the real emulator, whose list of objects may lack the one for monitors, as if it had that object and no other
+/// option for monitors.
+#[test]
+fn the_monitor_is_an_object_where_there_is_such_an_object() {
+    let dir = tempfile::tempdir().unwrap();
+    let text = format!(
+        r#"[ "$*" = "-object help" ] && {{ echo "  monitor-qmp"; exit; }}
+for arg; do
+    case $arg in
+    -mon) echo "there is no -mon" >&2; exit 1 ;;
+    -object) ;;
+    monitor-qmp,*,chardev=*) args+=(-mon "chardev=${{arg##*=}},mode=control") ;;
+    *) args+=("$arg") ;;
+    esac
+done
+exec {} "${{args[@]}}""#,
+        real(ToolKind::Qemu).display()
+    );
+    let program = script(dir.path(), "qemu", &text);
+    let env = env(&[("QEMU_PROG", &program)]);
+    assert_eq!(env.caps().emulator().unwrap().devices, process_env().caps().emulator().unwrap().devices);
+    assert!(env.caps().has_feature("blockdev-add").unwrap());
 }
 
 #[test]
@@ -172,14 +199,14 @@ fn answers_about_features_are_kept_one_by_one() {
     let counted = Counted::new(ToolKind::Qemu);
     let has = |path| counted.env("QEMU_PROG").caps().has_feature(path).unwrap();
     assert!(has("blockdev-add/arg-type/+qcow2") && !has("blockdev-add/arg-type/+qcow3"));
-    assert_eq!(counted.starts(), 1);
+    assert_eq!(counted.starts(), EMULATOR_STARTS + 1);
     for file in std::fs::read_dir(counted.cache()).unwrap().map(|file| file.unwrap().path()) {
         if file.display().to_string().contains("qemu-schema") {
             std::fs::remove_file(file).unwrap();
         }
     }
     assert!(has("blockdev-add/arg-type/+qcow2") && !has("blockdev-add/arg-type/+qcow3"));
-    assert_eq!(counted.starts(), 1);
+    assert_eq!(counted.starts(), EMULATOR_STARTS + 1);
     let broken = env(&[("QEMU_PROG", Path::new("/bin/false"))]);
     let error = broken.caps().has_feature("blockdev-add").unwrap_err().to_string();
     assert_eq!(error.matches("is not a working").count(), 1, "{error}");
@@ -274,7 +301,7 @@ fn a_trial_that_needs_the_image_tool_alone_starts_no_emulator() {
     env.caps().emulator().unwrap();
     env.default_machine().unwrap();
     env.preflight(&[ToolKind::Qemu]).unwrap();
-    assert_eq!(counted.starts(), 1);
+    assert_eq!(counted.starts(), EMULATOR_STARTS);
 }
 
 #[test]
@@ -282,25 +309,25 @@ fn an_answer_is_kept_until_the_binary_changes() {
     let counted = Counted::new(ToolKind::Qemu);
     let first = counted.env("QEMU_PROG").caps().emulator().unwrap().clone();
     assert_eq!(counted.env("QEMU_PROG").caps().emulator().unwrap(), &first);
-    assert_eq!(counted.starts(), 1);
+    assert_eq!(counted.starts(), EMULATOR_STARTS);
     let schema = counted.env("QEMU_PROG").caps().schema().unwrap().clone();
     let formats = counted.env("QEMU_PROG").caps().formats().unwrap().clone();
-    assert_eq!(counted.starts(), 3);
+    assert_eq!(counted.starts(), EMULATOR_STARTS + 2);
     assert_eq!(counted.env("QEMU_PROG").caps().schema().unwrap(), &schema);
     assert_eq!(counted.env("QEMU_PROG").caps().formats().unwrap(), &formats);
-    assert_eq!(counted.starts(), 3);
+    assert_eq!(counted.starts(), EMULATOR_STARTS + 2);
     File::open(&counted.program)
         .unwrap()
         .set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 1))
         .unwrap();
     assert_eq!(counted.env("QEMU_PROG").caps().emulator().unwrap(), &first);
-    assert_eq!(counted.starts(), 4);
+    assert_eq!(counted.starts(), 2 * EMULATOR_STARTS + 2);
     File::open(&counted.program)
         .unwrap()
         .set_modified(SystemTime::UNIX_EPOCH + Duration::new(1_000_000_000, 2))
         .unwrap();
     counted.env("QEMU_PROG").caps().emulator().unwrap();
-    assert_eq!(counted.starts(), 5);
+    assert_eq!(counted.starts(), 3 * EMULATOR_STARTS + 2);
 }
 
 #[test]
@@ -314,11 +341,11 @@ fn an_answer_is_asked_for_again_when_modules_come_or_go() {
     };
     probe();
     probe();
-    assert_eq!(counted.starts(), 1);
+    assert_eq!(counted.starts(), EMULATOR_STARTS);
     std::fs::write(modules.join("accel-qtest-x86_64.so"), "").unwrap();
     File::open(&modules).unwrap().set_modified(SystemTime::UNIX_EPOCH).unwrap();
     probe();
-    assert_eq!(counted.starts(), 2);
+    assert_eq!(counted.starts(), 2 * EMULATOR_STARTS);
 }
 
 #[test]
@@ -403,7 +430,7 @@ fn a_process_finds_out_about_the_emulator() {
 }
 
 #[test]
-fn of_sixteen_processes_one_starts_the_binary() {
+fn of_sixteen_processes_one_asks_the_emulator() {
     let counted = Counted::new(ToolKind::Qemu);
     let start = |_| {
         Command::new(std::env::current_exe().unwrap())
@@ -418,7 +445,7 @@ fn of_sixteen_processes_one_starts_the_binary() {
     for process in &mut processes {
         assert!(process.wait().unwrap().success());
     }
-    assert_eq!(counted.starts(), 1);
+    assert_eq!(counted.starts(), EMULATOR_STARTS);
 }
 
 #[test]
@@ -477,8 +504,8 @@ fn several_broken_binaries_are_all_told() {
 #[test]
 fn an_emulator_that_talks_nonsense_or_not_at_all_is_told_so() {
     let dir = tempfile::tempdir().unwrap();
-    // The monitor is the descriptor that the command line names.
-    let monitor = "fd=$(grep -o 'fd=[0-9]*' <<<\"$*\"); fd=${fd#fd=}";
+    // It has no objects, and its monitor is the descriptor that the command line names.
+    let monitor = "[ \"$1\" = -object ] && exit; fd=$(grep -o 'fd=[0-9]*' <<<\"$*\"); fd=${fd#fd=}";
     let problem = |name: &str, text: &str| {
         let program = script(dir.path(), name, &format!("{monitor}\n{text}"));
         let env = env(&[("QEMU_PROG", &program), ("IOTESTS_TIMEOUT_SCALE", Path::new("0.2"))]);

@@ -277,7 +277,10 @@ fn throttle_group(t: &mut Test, disks: &mut Disks) -> TestResult {
     for (group, other) in [("group1", "group0"), ("group0", "group1")] {
         disks.reopen(in_group(group))?;
         let reply = disks.vm.qmp("object-del", json!({ "id": group }))?;
-        t.assert_qmp(&reply, "error/desc", format!("object '{group}' is in use, can not be deleted"))?;
+        t.assert_qmp(&reply, "error/class", "GenericError")?;
+        // It is still there.
+        let limits = json!({ "path": format!("/objects/{group}"), "property": "limits" });
+        disks.vm.cmd("qom-get", limits)?;
         disks.vm.cmd("object-del", json!({ "id": other }))?;
         add_throttle_group(disks, other)?;
     }

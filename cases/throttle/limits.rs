@@ -207,7 +207,7 @@ fn object(t: &mut Test) -> TestResult {
 fn object_in_use(t: &mut Test) -> TestResult {
     let mut vm = filtered(t)?;
     let refused = vm.qmp("object-del", json!({ "id": "group0" }))?;
-    t.assert_qmp(&refused, "error/desc", "object 'group0' is in use, can not be deleted")?;
+    t.assert_qmp(&refused, "error/class", "GenericError")?;
     let twice = vm.qmp("object-add", json!({ "qom-type": "throttle-group", "id": "group0" }))?;
     t.assert_qmp(&twice, "error/class", "GenericError")?;
     vm.cmd("blockdev-del", json!({ "node-name": "disk" }))?;

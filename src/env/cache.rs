@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use crate::process::lock;
 
 /// To be raised when the meaning of a stored value changes.
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
 
 /// A directory of answers; without one, nothing is remembered.
 #[derive(Debug, Default)]

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use super::interview::Question;
-use super::{Accel, Version};
+use super::{Accel, MonitorOption, Version};
 
 /// A system emulator, as it describes itself through its monitor.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -23,6 +23,8 @@ pub struct Emulator {
     pub devices: Vec<String>,
     /// Its monitor commands, sorted.
     pub commands: Vec<String>,
+    /// How it is given a QMP monitor.
+    pub(crate) monitor: MonitorOption,
 }
 
 /// A machine type.
@@ -50,7 +52,7 @@ impl Emulator {
     }
 
     /// Reads the answers; `None` if they are not what QEMU would say.
-    pub(super) fn from_answers(answers: Vec<Value>) -> Option<Self> {
+    pub(super) fn from_answers(answers: Vec<Value>, monitor: MonitorOption) -> Option<Self> {
         let [version, target, accelerators, machines, devices, commands] = answers.try_into().ok()?;
         let number = |name: &str| u32::try_from(version["qemu"][name].as_u64()?).ok();
         let names = |list: &Value| -> Option<Vec<String>> {
@@ -71,6 +73,7 @@ impl Emulator {
             machines: machines.as_array()?.iter().map(Machine::from_answer).collect::<Option<_>>()?,
             devices: names(&devices)?,
             commands: names(&commands)?,
+            monitor,
         })
     }
 

@@ -10,6 +10,7 @@ use std::time::Duration;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use serde_json::{Value, json};
 
+use super::MonitorOption;
 use super::ask::quoted;
 use crate::error::{Error, Result as OwnResult};
 use crate::process::{Child, Cmd, Deadline, Line, Patience, Registry, Stream, Wire};
@@ -29,15 +30,16 @@ const MOST_PRINTED: u64 = 64 << 10;
 /// A question: a QMP command and its arguments.
 pub(super) struct Question(pub(super) &'static str, pub(super) Value);
 
-/// Starts `program` with these accelerators and asks it everything; answers in the order of the questions. The error is a
-/// clause that says what went wrong.
+/// Starts `program` with these accelerators and this kind of monitor, and asks it everything; answers in the order of the
+/// questions. The error is a clause that says what went wrong.
 pub(super) fn interview(
     program: &Path,
     accelerators: &[&str],
+    monitor: MonitorOption,
     questions: &[Question],
     deadline: Deadline,
 ) -> Result<Vec<Value>, String> {
-    let mut talk = Conversation::start(program, accelerators).map_err(|error| error.to_string())?;
+    let mut talk = Conversation::start(program, accelerators, monitor).map_err(|error| error.to_string())?;
     let text = transcript(questions);
     // If QEMU is gone already, the reader below finds out why.
     let _ = talk.monitor.write(text.as_bytes(), deadline);
@@ -78,17 +80,18 @@ struct Conversation {
 }
 
 impl Conversation {
-    fn start(program: &Path, accelerators: &[&str]) -> OwnResult<Self> {
+    fn start(program: &Path, accelerators: &[&str], monitor: MonitorOption) -> OwnResult<Self> {
         let io = |what: &'static str| Error::io(what);
         let (ours, theirs) = UnixStream::pair().map_err(io("create a socket pair"))?;
         let (output, stdout) = pipe().map_err(io("create a pipe"))?;
         fcntl(&output, FcntlArg::F_SETFL(OFlag::O_NONBLOCK)).map_err(Error::os("set a pipe non-blocking"))?;
         let stderr = stdout.try_clone().map_err(io("duplicate a pipe"))?;
-        let monitor = format!("socket,id=probe,fd={}", theirs.as_raw_fd());
+        let chardev = format!("socket,id=probe,fd={}", theirs.as_raw_fd());
         let child = Cmd::new(program)
             .args(NO_MACHINE)
             .args(accelerators)
-            .args(["-chardev", &monitor, "-mon", "chardev=probe,mode=control"])
+            .args(["-chardev", &chardev])
+            .args(monitor.arguments("probe"))
             .inherit(theirs.into())
             .spawn(Stream::Null, Stream::To(stdout.into()), Stream::To(stderr.into()), &Registry::new())?;
         let alive = child.pidfd().try_clone_to_owned().map_err(io("duplicate a pidfd"))?;

@@ -65,6 +65,7 @@ impl TestEnv {
         let answers = interview(
             &self.tool(ToolKind::Qemu)?.program,
             &["-accel", Accel::Kvm.name()],
+            self.caps().emulator()?.monitor,
             &[question],
             deadline,
         );

@@ -13,6 +13,7 @@ mod emulator;
 mod firmware;
 mod interview;
 mod machine;
+mod monitor;
 mod preflight;
 mod probe;
 mod reader;
@@ -27,6 +28,7 @@ mod version;
 
 pub use emulator::{Emulator, Machine};
 pub use firmware::image as firmware_image;
+pub(crate) use monitor::MonitorOption;
 pub use probe::{Capabilities, Formats, Support};
 pub use schema::Schema;
 pub(crate) use similar::similar_word;

@@ -13,7 +13,7 @@ use serde_json::json;
 use super::ask::{ask_version, printed, run, unusable, words_after};
 use super::cache::{Cache, Key};
 use super::interview::{ANY_ACCELERATOR, NO_MACHINE, Question, interview};
-use super::{Emulator, Schema, TestEnv, Tool, ToolKind, Version};
+use super::{Emulator, MonitorOption, Schema, TestEnv, Tool, ToolKind, Version};
 use crate::error::{Error, Result};
 use crate::process::{Capture, Cmd, Deadline, Registry, remove_at_end};
 
@@ -131,8 +131,10 @@ impl<'e> Capabilities<'e> {
             Probe::new(ToolKind::Qemu, "qemu"),
             |_| true,
             |tool, deadline| {
-                let answers = interview(&tool.program, &ANY_ACCELERATOR, &Emulator::questions(), deadline)?;
-                Emulator::from_answers(answers)
+                let monitor = MonitorOption::of(tool, deadline)?;
+                let questions = Emulator::questions();
+                let answers = interview(&tool.program, &ANY_ACCELERATOR, monitor, &questions, deadline)?;
+                Emulator::from_answers(answers, monitor)
                     .ok_or_else(|| "it does not describe itself as QEMU does".to_owned())
             },
         )
@@ -167,13 +169,14 @@ impl<'e> Capabilities<'e> {
     /// # Errors
     /// [`Error::Setup`] when the binary is missing or does not answer.
     pub fn schema(self) -> Result<&'e Schema> {
+        let monitor = self.emulator()?.monitor;
         self.know(
             &self.probes.schema,
             Probe::new(ToolKind::Qemu, "qemu-schema"),
             |_| true,
             |tool, deadline| {
                 let question = Question("query-qmp-schema", json!({}));
-                let answers = interview(&tool.program, &ANY_ACCELERATOR, &[question], deadline)?;
+                let answers = interview(&tool.program, &ANY_ACCELERATOR, monitor, &[question], deadline)?;
                 let schema = answers.first().and_then(Schema::from_answer);
                 schema.ok_or_else(|| "its QAPI schema does not have the usual form".to_owned())
             },

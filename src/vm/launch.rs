@@ -55,7 +55,7 @@ pub(super) fn start(config: &VmBuilder) -> Result<Started> {
         .tool_cmd(ToolKind::Qemu)?
         .args(["-display", "none", "-vga", "none", "-chardev"])
         .arg(format!("socket,id=mon,fd={}", far.as_raw_fd()))
-        .args(["-mon", "chardev=mon,mode=control"])
+        .args(context.env().caps().emulator()?.monitor.arguments("mon"))
         .inherit(far);
     let (mut cmd, qtest) = match accel {
         Accel::Qtest => {

@@ -27,6 +27,9 @@ pub(crate) const LAST_WORDS: &str = "fake: the disk is on fire";
 pub(crate) fn play(program: &Path, args: &[String]) -> ! {
     let name = program.file_name().and_then(|name| name.to_str()).unwrap();
     let fault = name.strip_prefix(PREFIX).unwrap();
+    if args == ["-object", "help"] {
+        exit(0); // It has none.
+    }
     if let Some(probe) = chardev(args, "probe") {
         answer_probes(probe, fault);
     }
