@@ -1,8 +1,5 @@
 //! Registers this crate's own case files.
 
-#[path = "src/register.rs"]
-pub mod register;
-
 fn main() {
-    register::cases("cases");
+    iotests_build::cases("cases");
 }

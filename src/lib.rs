@@ -44,7 +44,7 @@
 //! }
 //! ```
 //!
-//! A project has such a suite once its `build.rs` calls [`register::cases`] and its test target
+//! A project has such a suite once its `build.rs` calls [`iotests_build::cases`] and its test target
 //! [`main!`]. Cases may also be scripts, `cases/<topic>/<name>.case`, which need no compiler.
 //!
 //! # Where things are
@@ -59,7 +59,7 @@
 //! | [`filter`], [`log`], [`value`] | what a log hides, how it is written down; QMP values |
 //! | [`error`], [`output`], [`process`] | how a case ends early; how a program ended; children and deadlines |
 //! | [`env`](mod@env), [`context`] | variables and binaries; what one trial owns |
-//! | [`register`], [`script`], [`harness`] | from case files to trials, references and reports |
+//! | [`script`], [`harness`] | from case files to trials, references and reports |
 //! | [`upstream`] | QEMU's own `tests/qemu-iotests`, unmodified, as trials |
 //!
 //! Names of `iotests.py` in this documentation, as in `` `iotests.py: VM.add_drive` ``, say which of
@@ -68,8 +68,8 @@
 //! # Where to read on
 //!
 //! `README.md` has the commands, the variables and the reports; `docs/script-language.md` the language
-//! of scripts; `docs/upstream.md` how QEMU's own suite is run; `ARCHITECTURE.md` how the crate is built,
-//! and why.
+//! of scripts; `docs/upstream.md` how QEMU's own suite is run; `ARCHITECTURE.md`, in the repository, how
+//! the crate is built, and why.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("iotests needs Linux: pidfds, parent-death signals and inotify keep its children in hand");
@@ -85,7 +85,6 @@ pub mod output;
 pub mod prelude;
 pub mod process;
 pub mod qmp;
-pub mod register;
 pub mod script;
 pub mod suite;
 pub mod test;

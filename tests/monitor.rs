@@ -1,104 +1,23 @@
 //! The monitor client against a peer that says what a script tells it to, over a real socket.
 #![expect(clippy::unwrap_used, reason = "a broken fixture should fail loudly")]
 
-use std::io::{BufRead, BufReader, Write};
+#[path = "support/peer.rs"]
+mod peer;
+
 use std::os::unix::net::UnixStream;
 use std::thread;
 use std::time::Duration;
 
-use iotests::error::{Error, QmpError, Result};
+use iotests::error::{Error, QmpError};
 use iotests::process::Deadline;
 use iotests::qmp::{EventMatch, JobStatus, Monitor, error_of};
-use proptest::prelude::*;
+use peer::{GREETING, Peer, ample, event, negotiate, with_monitor, with_peer};
 use rustix::process::{Pid, PidfdFlags, pidfd_open};
 use serde_json::{Value, json};
-
-const GREETING: &str =
-    r#"{"QMP": {"version": {"qemu": {"major": 10, "minor": 0, "micro": 2}}, "capabilities": []}}"#;
-
-/// More than any of this takes, on any machine.
-fn ample() -> Deadline {
-    Deadline::after(Duration::from_secs(60))
-}
 
 /// For waits that shall end by their deadline.
 fn short() -> Deadline {
     Deadline::after(Duration::from_millis(150))
-}
-
-/// The other end of the connection.
-struct Peer {
-    stream: UnixStream,
-    commands: BufReader<UnixStream>,
-}
-
-impl Peer {
-    fn new(stream: UnixStream) -> Self {
-        stream.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
-        stream.set_write_timeout(Some(Duration::from_secs(60))).unwrap();
-        Self { commands: BufReader::new(stream.try_clone().unwrap()), stream }
-    }
-
-    /// Sends bytes as they are; a client that has gone does not want them.
-    fn send(&mut self, bytes: impl AsRef<[u8]>) -> bool {
-        self.stream.write_all(bytes.as_ref()).is_ok()
-    }
-
-    fn say(&mut self, line: impl AsRef<str>) -> bool {
-        self.send(format!("{}\r\n", line.as_ref()))
-    }
-
-    /// The next command; `None` when the client has gone.
-    fn command(&mut self) -> Option<Value> {
-        let mut line = String::new();
-        self.commands.read_line(&mut line).unwrap();
-        (!line.is_empty()).then(|| serde_json::from_str(&line).unwrap())
-    }
-
-    /// Answers the next command.
-    fn answer(&mut self, result: Value) -> Value {
-        let command = self.command().unwrap();
-        self.say(json!({ "return": result, "id": command["id"] }).to_string());
-        command
-    }
-
-    fn greet(&mut self) {
-        self.say(GREETING);
-        assert_eq!(self.answer(json!({}))["execute"], "qmp_capabilities");
-    }
-
-    /// Keeps the connection open until the client closes it.
-    fn linger(&mut self) {
-        while self.command().is_some() {}
-    }
-}
-
-/// Runs `client` against `script`.
-fn with_peer<T>(script: impl FnOnce(&mut Peer) + Send, client: impl FnOnce(UnixStream) -> T) -> T {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    thread::scope(|scope| {
-        let peer = scope.spawn(move || script(&mut Peer::new(theirs)));
-        let result = client(ours);
-        peer.join().unwrap();
-        result
-    })
-}
-
-fn negotiate(stream: UnixStream, deadline: Deadline) -> Result<Monitor> {
-    Monitor::negotiate(stream, "QEMU", None, None, deadline)
-}
-
-/// Runs `client` with a monitor that `script` has greeted.
-fn with_monitor<T>(script: impl FnOnce(&mut Peer) + Send, client: impl FnOnce(&mut Monitor) -> T) -> T {
-    let greet_first = |peer: &mut Peer| {
-        peer.greet();
-        script(peer);
-    };
-    with_peer(greet_first, |stream| client(&mut negotiate(stream, ample()).unwrap()))
-}
-
-fn event(name: &str, data: Value) -> String {
-    json!({ "timestamp": { "seconds": 1, "microseconds": 2 }, "event": name, "data": data }).to_string()
 }
 
 /// The message without the time that it names.
@@ -714,49 +633,4 @@ fn the_transcript_has_both_directions() {
         r#"{"return":5,"id":1}"#
     );
     assert_eq!(std::fs::read_to_string(path).unwrap(), expected);
-}
-
-// ---- any cut, any bytes ------------------------------------------------------------------------
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(64))]
-
-    #[test]
-    fn how_messages_are_cut_into_reads_does_not_matter(cuts in prop::collection::vec(1_usize..200, 1..40)) {
-        let script = |peer: &mut Peer| {
-            let id = peer.command().unwrap()["id"].take();
-            let reply = json!({ "return": "ü\n\"]}", "id": id });
-            let text = [event("A", json!({})), event("B", json!("{}")), reply.to_string(), event("C", json!(0))]
-                .map(|message| format!("{message}\r\n"))
-                .concat();
-            let mut rest = text.as_bytes();
-            for cut in cuts.iter().cycle() {
-                let (piece, more) = rest.split_at((*cut).min(rest.len()));
-                peer.send(piece);
-                rest = more;
-                if rest.is_empty() {
-                    break;
-                }
-            }
-            peer.linger();
-        };
-        with_monitor(script, |monitor| {
-            assert_eq!(monitor.execute("query", (), ample()).unwrap(), json!({ "return": "ü\n\"]}" }));
-            for name in ["A", "B", "C"] {
-                assert_eq!(monitor.next_event(|_| true, ample()).unwrap().unwrap()["event"], name);
-            }
-        });
-    }
-
-    #[test]
-    fn any_bytes_are_an_error_and_no_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let script = |peer: &mut Peer| {
-            peer.command();
-            peer.send(&bytes);
-        };
-        // Nothing in so few random bytes answers a command.
-        with_monitor(script, |monitor| {
-            assert!(monitor.execute("stop", (), ample()).is_err());
-        });
-    }
 }

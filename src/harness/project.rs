@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use crate::error::{Error, Result};
-use crate::register;
 use crate::script;
 use crate::suite::Suite;
 
@@ -133,7 +132,7 @@ impl Project {
         if !dir.exists() {
             return Ok(Vec::new());
         }
-        register::files(&dir, &["rs", script::EXTENSION]).map_err(Error::Setup)
+        iotests_build::files(&dir, &["rs", script::EXTENSION]).map_err(Error::Setup)
     }
 
     /// Those of its case files that are not built in, and so are new; cargo is told to build them in the
@@ -142,7 +141,7 @@ impl Project {
     /// # Errors
     /// [`Error::Io`] when cargo cannot be told.
     pub(super) fn new_cases(&self, files: &[String]) -> Result<Vec<String>> {
-        let compiled = files.iter().filter(|file| register::is_case(file));
+        let compiled = files.iter().filter(|file| iotests_build::is_case(file));
         let mut files: Vec<_> = compiled.map(|file| format!("{}/{file}", self.case_dir)).collect();
         files.retain(|file| !self.cases.iter().any(|case| case.file == file));
         if !files.is_empty() {
@@ -184,12 +183,12 @@ fn target_name(root: &Path, crate_name: &str) -> String {
 /// harness = false
 /// ```
 ///
-/// The project's `build.rs` calls [`register::cases`](crate::register::cases).
+/// The project's `build.rs` calls [`iotests_build::cases`].
 #[macro_export]
 macro_rules! main {
     () => {
         include!(concat!(
-            env!("OUT_DIR", "build.rs is missing: its main calls iotests::register::cases(\"cases\")"),
+            env!("OUT_DIR", "build.rs is missing: its main calls iotests_build::cases(\"cases\")"),
             "/iotests_cases.rs"
         ));
 

@@ -6,7 +6,6 @@ use super::parse::parse;
 use super::run;
 use super::source::Source;
 use crate::error::{Error, Result};
-use crate::register;
 use crate::suite::{Declare, Requirement, Suite};
 
 /// What the names of script cases end in.
@@ -37,7 +36,7 @@ pub fn discover(cases: &Path) -> Result<Vec<Found>> {
     if !cases.exists() {
         return Ok(Vec::new());
     }
-    let files = register::files(cases, &[EXTENSION]).map_err(Error::Setup)?;
+    let files = iotests_build::files(cases, &[EXTENSION]).map_err(Error::Setup)?;
     Ok(files.iter().filter_map(|file| Found::of(file)).collect())
 }
 

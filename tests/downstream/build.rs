@@ -1,5 +1,5 @@
 //! Registers the case files.
 
 fn main() {
-    iotests::register::cases("cases");
+    iotests_build::cases("cases");
 }

@@ -108,7 +108,7 @@ fn cases_may_be_in_another_directory() {
         dir.path(),
         "elsewhere",
         &[
-            ("build.rs", "fn main() { iotests::register::cases(\"tests/block/\"); }\n"),
+            ("build.rs", "fn main() { iotests_build::cases(\"tests/block/\"); }\n"),
             ("tests/block/compiled.rs", case),
             ("tests/block/script.case", "quiet log hello\n"),
             ("cases/ignored.case", "quiet log hello\n"),
@@ -188,10 +188,31 @@ fn a_target_with_another_harness_fails_and_says_why() {
 }
 
 #[test]
-fn a_project_without_a_build_script_is_told_what_it_does() {
+fn a_build_script_compiles_the_crate_that_registers_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    write_project(dir.path(), "build-script", &[]);
+    fs::copy(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.lock"), dir.path().join("Cargo.lock"))
+        .unwrap();
+    let mut cargo = Command::new(env!("CARGO"));
+    cargo.current_dir(dir.path()).args([
+        "tree",
+        "--offline",
+        "--edges=build",
+        "--prefix=none",
+        "--format={p}",
+    ]);
+    let tree = cargo.output().unwrap();
+    assert!(tree.status.success(), "{}", String::from_utf8_lossy(&tree.stderr));
+    let tree = String::from_utf8(tree.stdout).unwrap();
+    let names: Vec<_> = tree.lines().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(names, ["build-script", "iotests-build"], "{tree}");
+}
+
+#[test]
+fn a_project_without_a_build_script_learns_what_it_should_do() {
     let dir = tempfile::tempdir().unwrap();
     write_project(dir.path(), "no-build-script", &[]);
     fs::remove_file(dir.path().join("build.rs")).unwrap();
     let said = build_in(dir.path()).said;
-    assert!(said.contains("error: build.rs is missing: its main calls iotests::register::cases"), "{said}");
+    assert!(said.contains("error: build.rs is missing: its main calls iotests_build::cases"), "{said}");
 }

@@ -3,7 +3,6 @@
 
 mod manual;
 mod mistakes;
-mod round_trip;
 mod running;
 
 use std::path::{Path, PathBuf};

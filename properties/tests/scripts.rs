@@ -1,14 +1,18 @@
 //! A parsed script that is printed and parsed again is the same script, and no text makes the parser
 //! panic.
+#![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use iotests::script;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree as _;
 
-use crate::project;
+/// A file or directory of the project.
+fn project(path: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(path)
+}
 
 /// Parses, prints and parses again.
 fn check_round_trip(text: &str) -> Result<(), TestCaseError> {

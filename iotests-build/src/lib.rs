@@ -1,7 +1,12 @@
+// SPDX-License-Identifier: MIT OR Apache-2.0
 //! Turns the case files of a project into modules and one table of suites, at build time.
 //!
-//! A project's `build.rs` is one line: `fn main() { iotests::register::cases("cases"); }`. This file
-//! uses nothing else of the library, because the library's own `build.rs` includes it as well.
+//! A project's `build.rs` is one line, `fn main() { iotests_build::cases("cases"); }`, and `iotests::main!()`, in its
+//! test target, includes the table.
+//!
+//! A crate of its own, without dependencies, so that a build script does not compile the harness a second time. It
+//! knows nothing of `iotests` but the names in the text it generates; `iotests` depends on this very version, and
+//! looks for case files with the functions below that are hidden from this page.
 
 use std::collections::BTreeSet;
 use std::env;
@@ -10,7 +15,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::SystemTime;
 
-/// File that [`main!`](crate::main) includes, below `OUT_DIR`.
+/// File that `iotests::main!` includes, below `OUT_DIR`.
 const TABLE: &str = "iotests_cases.rs";
 /// File that the harness touches when there are cases that are not registered, below `OUT_DIR`.
 const MARK: &str = "iotests_new_cases";
@@ -24,7 +29,7 @@ const MAIN: &str = "main.rs";
 /// case is to recompile nothing. So the harness looks for them, and marks the build as out of
 /// date when there are any. `dir` is where it looks for scripts as well.
 ///
-/// For use in a build script: whatever goes wrong is told to cargo, which then fails the build.
+/// For use in a build script. Whatever goes wrong is reported to cargo, which then fails the build.
 pub fn cases(dir: &str) {
     if let Err(problem) = register(dir) {
         println!("cargo::error={problem}");
@@ -51,7 +56,7 @@ fn watch_mark(mark: &Path) -> Result<(), String> {
 }
 
 fn variable(name: &str) -> Result<String, String> {
-    env::var(name).map_err(|error| format!("{name}: {error}; iotests::register is for build scripts"))
+    env::var(name).map_err(|error| format!("{name}: {error}; iotests_build::cases is for build scripts"))
 }
 
 /// The generated source: a module for each case file and the table of their suites.
@@ -86,20 +91,25 @@ fn table(root: &Path, dir: &str) -> Result<String, String> {
 }
 
 /// The case files, relative to `root`, in the order of their names, with `/` on every system.
-pub(crate) fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
+fn case_files(root: &Path, dir: &str) -> Result<Vec<String>, String> {
     let files = files(&root.join(dir), &["rs"])?;
     Ok(files.iter().filter(|file| is_case(file)).map(|file| format!("{dir}/{file}")).collect())
 }
 
 /// Whether a file, relative to the case directory, is a case to be compiled.
-pub(crate) fn is_case(file: &str) -> bool {
+#[doc(hidden)]
+pub fn is_case(file: &str) -> bool {
     file.ends_with(".rs") && file != MAIN
 }
 
 /// The files with one of these extensions below `dir`, relative to it, in the order of their names. Hidden ones are
 /// those of editors, such as Emacs' `.#name.rs`, a link that leads nowhere. Nothing but directories is looked into,
 /// and nothing looked at twice: there may be thousands of cases.
-pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
+///
+/// # Errors
+/// When a directory cannot be listed, or a name is not UTF-8: a message for the user.
+#[doc(hidden)]
+pub fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut below = vec![String::new()];
     while let Some(prefix) = below.pop() {
