@@ -79,6 +79,8 @@ pub struct Output {
     pub stdout: String,
     /// What it printed on stderr, if captured apart.
     pub stderr: String,
+    /// [`stdout`](Self::stdout) with its lines ending as they did, where that is not in `\n` alone.
+    pub(crate) raw: Option<String>,
 }
 
 impl Output {
@@ -91,6 +93,11 @@ impl Output {
         }
     }
 
+    /// What it printed on stdout, its lines ending as they did.
+    pub(crate) fn raw(&self) -> &str {
+        self.raw.as_deref().unwrap_or(&self.stdout)
+    }
+
     /// Exit status 0.
     pub fn success(&self) -> bool {
         self.status.success()
@@ -100,9 +107,18 @@ impl Output {
 /// What a program printed, as cases see it: bytes that are not UTF-8 become U+FFFD, and lines that end in
 /// `\r\n` or `\r` end in `\n` (`iotests.py: universal_newlines`).
 pub(crate) fn text_of(bytes: Vec<u8>) -> String {
-    let text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+    let raw = raw_text_of(bytes);
+    with_line_ends(&raw).unwrap_or(raw)
+}
+
+/// As [`text_of`], lines ending as they do.
+pub(crate) fn raw_text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned())
+}
+
+/// The text with every line ending in `\n`; `None` if that is so already.
+pub(crate) fn with_line_ends(raw: &str) -> Option<String> {
+    raw.contains('\r').then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 #[cfg(test)]

@@ -1,16 +1,17 @@
-//! From the text of a script to its lines. Every mistake of a file is found at once.
+//! The parser. Every mistake of a file is found at once.
 
 use std::borrow::Cow;
 
-use super::commands::{self, Found};
-use super::conditions::Condition;
-use super::header::{Header, KEYS, Key};
-use super::lexer::Cursor;
-use super::paths;
-use super::problem::{Pos, Problem, sort};
-use super::scope;
-use super::syntax::{Capture, Entry, Guard, Line, Script, Step};
-use super::words::{Word, is_name};
+use super::find::{Found, find};
+use super::{guards, lives, scope};
+use crate::script::header::condition::Condition;
+use crate::script::header::keys::{Entry, Header, KEYS, Key};
+use crate::script::syntax::script::{Capture, Guard, Line, Script, Step};
+use crate::script::text::lexer::Cursor;
+use crate::script::text::name::is_name;
+use crate::script::text::path;
+use crate::script::text::problem::{Pos, Problem, sort};
+use crate::script::text::word::Word;
 
 /// Words that look like a shell's, which this is not.
 const SHELL: [&str; 9] = ["|", "||", "&", "&&", ";", ">", ">>", "<", "<<"];
@@ -36,6 +37,10 @@ pub fn parse(text: &str) -> Result<Script, Vec<Problem>> {
     let Parser { script, mut problems, meant, loose, .. } = parser;
     let sound = problems.is_empty();
     problems.extend(scope::check(&script, &meant, &loose, sound));
+    problems.extend(lives::check(&script, &meant, sound));
+    if sound {
+        problems.extend(guards::check(&script));
+    }
     if problems.is_empty() && script.steps().next().is_none() {
         problems.push(Problem::new(Pos { line: 1, column: 1 }, 1, "no commands: expected one at least"));
     }
@@ -106,7 +111,7 @@ impl Parser<'_> {
         Ok(Line::Header(entry))
     }
 
-    /// Notes what a line that is meant for the header would have declared, so that this is not told of as
+    /// Notes what a line that is meant for the header would have declared, so that this is not called
     /// unknown where it is used.
     fn mean(&mut self, line: &str) {
         let words = line.split([' ', '\t', ':']).map(|word| word.split('=').next().unwrap_or_default());
@@ -161,7 +166,7 @@ impl Parser<'_> {
         match mistake.map_or_else(|| self.command(at, &words), Err) {
             Ok(step) => {
                 self.in_header = false;
-                self.script.lines.push(Line::Step(Step { guards, last, ..step }));
+                self.script.lines.push(Line::Step(Box::new(Step { guards, unguarded: here, last, ..step })));
             }
             Err(problem) => {
                 let mut captured = words.iter().skip_while(|word| word.plain() != Some("let")).skip(1);
@@ -204,20 +209,25 @@ impl Parser<'_> {
         let Some((first, rest)) = rest.split_first() else {
             return Err(Problem::new(at, 1, "expected a command"));
         };
-        let Found { command, instance, args } = commands::find(first, rest)?;
-        let step = Step {
-            at,
-            last: at,
-            guards: Vec::new(),
-            quiet,
-            negated,
-            capture,
-            command,
-            instance,
-            args: args.to_vec(),
-        };
-        check(&step, first.at)?;
-        Ok(step)
+        let Found { command, instance, words } = find(first, rest)?;
+        let wrong = |message: String| Err(Problem::new(first.at, command.name.len(), message));
+        if negated && command.fails.is_none() {
+            return wrong(format!("`{}` cannot fail in a way that `!` could demand", command.name));
+        }
+        if capture.is_some() && !command.yields {
+            return wrong(format!("`{}` has no result that `let` could capture", command.name));
+        }
+        let is_shell = |word: &&Word| word.plain().is_some_and(|text| SHELL.contains(&text));
+        if command.name != "assert"
+            && let Some(word) = words.iter().find(is_shell)
+        {
+            let message =
+                "there are no pipes, redirections and lists: quote the word, or write a compiled case";
+            return Err(Problem::new(word.at, word.width(), message));
+        }
+        let args = command.parse(words, first.at)?;
+        let (unguarded, last) = (at, at);
+        Ok(Step { at, unguarded, last, guards: Vec::new(), quiet, negated, capture, command, instance, args })
     }
 
     /// A guard; `None` if its condition is unknown, which is noted.
@@ -244,7 +254,7 @@ impl Parser<'_> {
         }
         match Condition::parse(text, at, &self.script.header.params) {
             Err(_) if self.meant.iter().any(|name| text.split('=').next() == Some(name)) => Ok(None),
-            Ok(condition) => Ok(Some(Guard { negated, condition })),
+            Ok(condition) => Ok(Some(Guard { negated, condition, at: open })),
             Err(problem) => {
                 self.problems.push(problem);
                 Ok(None)
@@ -259,7 +269,7 @@ impl Parser<'_> {
             return Err(Problem::new(words[0].at, 3, expected));
         };
         let Some(text) = name.plain().filter(|text| is_name(text)) else {
-            return Err(Problem::new(name.at, name.to_string().chars().count(), expected));
+            return Err(Problem::new(name.at, name.width(), expected));
         };
         if equals.plain() != Some("=") {
             return Err(Problem::new(first.at, 3, expected));
@@ -271,37 +281,17 @@ impl Parser<'_> {
             }
             [rest @ .., colon, path] if colon.plain() == Some(":") => match path.plain() {
                 Some(text) => {
-                    paths::check(path)?;
+                    path::check(path)?;
                     (rest, Some(text.to_owned()))
                 }
                 None => {
-                    return Err(Problem::new(path.at, path.to_string().chars().count(), expected));
+                    return Err(Problem::new(path.at, path.width(), expected));
                 }
             },
             _ => (rest, None),
         };
         Ok((Capture { name: text.to_owned(), at: name.at, path }, rest))
     }
-}
-
-/// Whether a command may stand as it does.
-fn check(step: &Step, at: Pos) -> Result<(), Problem> {
-    let command = step.command;
-    let wrong = |message: String| Err(Problem::new(at, command.name.len(), message));
-    if step.negated && command.fails.is_none() {
-        return wrong(format!("`{}` cannot fail in a way that `!` could demand", command.name));
-    }
-    if step.capture.is_some() && !command.yields {
-        return wrong(format!("`{}` has no result that `let` could capture", command.name));
-    }
-    if command.name != "assert"
-        && let Some(word) =
-            step.args.iter().find(|word| word.plain().is_some_and(|text| SHELL.contains(&text)))
-    {
-        let message = "there are no pipes, redirections and lists: quote the word, or write a compiled case";
-        return Err(Problem::new(word.at, word.to_string().chars().count(), message));
-    }
-    command.check(&step.args, at)
 }
 
 fn heading(line: &str, at: Pos) -> Result<Line, Problem> {

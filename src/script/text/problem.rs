@@ -34,13 +34,13 @@ pub struct Problem {
 
 impl Problem {
     /// A mistake at a place; `width` characters of it are marked.
-    pub(super) fn new(at: Pos, width: usize, message: impl Into<String>) -> Self {
+    pub(crate) fn new(at: Pos, width: usize, message: impl Into<String>) -> Self {
         Self { at, width, message: message.into() }
     }
 
     /// Something unknown: `expected` says what could stand there, and the most similar of `known`
     /// is proposed.
-    pub(super) fn unknown<S: AsRef<str>>(
+    pub(crate) fn unknown<S: AsRef<str>>(
         at: Pos,
         what: &str,
         name: &str,
@@ -79,6 +79,6 @@ impl Problem {
 }
 
 /// Sorts mistakes by their place.
-pub(super) fn sort(problems: &mut [Problem]) {
+pub(crate) fn sort(problems: &mut [Problem]) {
     problems.sort_by_key(|problem| (problem.at.line, problem.at.column));
 }

@@ -1,11 +1,11 @@
 //! What a script is made of, once parsed.
 
-use super::commands::Command;
-use super::conditions::Condition;
-use super::header::{Header, Key};
-use super::problem::Pos;
-use super::words::Word;
 use crate::env::ToolKind;
+use crate::script::args::signature::Args;
+use crate::script::commands::command::Command;
+use crate::script::header::condition::Condition;
+use crate::script::header::keys::{Entry, Header};
+use crate::script::text::problem::Pos;
 use crate::suite::Requirement;
 
 /// A parsed script. Two are equal if their lines are, wherever these stand.
@@ -26,7 +26,7 @@ impl PartialEq for Script {
 impl Script {
     /// Its commands, in order.
     pub fn steps(&self) -> impl Iterator<Item = &Step> {
-        self.lines.iter().filter_map(|line| if let Line::Step(step) = line { Some(step) } else { None })
+        self.lines.iter().filter_map(|line| if let Line::Step(step) = line { Some(&**step) } else { None })
     }
 
     /// The binaries that may be missing and that it cannot do without: those of all its commands but
@@ -62,18 +62,7 @@ pub enum Line {
         at: Pos,
     },
     /// A command.
-    Step(Step),
-}
-
-/// A line of the header.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Entry {
-    /// What it is about.
-    pub key: &'static Key,
-    /// Where the key stands.
-    pub at: Pos,
-    /// What it says: words without any quoting.
-    pub values: Vec<(String, Pos)>,
+    Step(Box<Step>),
 }
 
 /// A command, and when and how it runs.
@@ -81,6 +70,8 @@ pub struct Entry {
 pub struct Step {
     /// Where it begins.
     pub at: Pos,
+    /// Where it begins after its guards.
+    pub unguarded: Pos,
     /// Where it ends: more lines below, if they are continued or hold JSON.
     pub last: Pos,
     /// All of these must hold, or it does not run.
@@ -96,7 +87,7 @@ pub struct Step {
     /// Which of several it acts on; empty for the one without a name.
     pub instance: String,
     /// Its arguments.
-    pub args: Vec<Word>,
+    pub args: Args,
 }
 
 /// `[condition]` or `[!condition]`.
@@ -106,6 +97,8 @@ pub struct Guard {
     pub negated: bool,
     /// The condition.
     pub condition: Condition,
+    /// Where it begins.
+    pub at: Pos,
 }
 
 impl Guard {

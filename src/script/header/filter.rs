@@ -2,8 +2,8 @@
 
 use std::fmt;
 
-use super::problem::{Pos, Problem};
 use crate::filter::Filter;
+use crate::script::text::problem::{Pos, Problem};
 use crate::test::Test;
 
 /// A filter by its name.
@@ -38,13 +38,13 @@ pub static FILTERS: &[FilterWord] = &[
 
 impl FilterWord {
     /// The filter itself.
-    pub(super) fn filter(&self, test: &Test) -> Filter {
+    pub(crate) fn filter(&self, test: &Test) -> Filter {
         (self.make)(test)
     }
 }
 
 /// The filter of this name.
-pub(super) fn find(name: &str, at: Pos) -> Result<&'static FilterWord, Problem> {
+pub(crate) fn find(name: &str, at: Pos) -> Result<&'static FilterWord, Problem> {
     FILTERS.iter().find(|word| word.name == name).ok_or_else(|| {
         let names = FILTERS.iter().map(|word| word.name);
         let expected = format!("known are {}", names.clone().collect::<Vec<_>>().join(", "));

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::conditions::requirement;
-use super::filters::{self, FilterWord};
-use super::problem::{Pos, Problem};
-use super::syntax::Entry;
-use super::words::is_name;
+use super::condition::requirement;
+use super::filter::{self, FilterWord};
+use super::param::Param;
 use crate::env::{AIO_MODES, CACHE_MODES};
+use crate::script::text::name::is_name;
+use crate::script::text::problem::{Pos, Problem};
 use crate::suite::{Declaration, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place, Requirement};
 
 /// Operating systems that QEMU runs on, as Rust and as Python call them.
@@ -32,15 +32,15 @@ pub struct Header {
     pub filters: Vec<&'static FilterWord>,
 }
 
-/// A parameter.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Param {
-    /// Its name, used as a variable.
-    pub name: String,
-    /// Its values.
-    pub values: Vec<String>,
-    /// Where it is declared.
+/// A line of the header.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Entry {
+    /// What it is about.
+    pub key: &'static Key,
+    /// Where the key stands.
     pub at: Pos,
+    /// What it says: words without any quoting.
+    pub values: Vec<(String, Pos)>,
 }
 
 /// A key of the header.
@@ -137,7 +137,7 @@ pub static KEYS: &[Key] = &[
     key("params", "NAME=VALUE,VALUE...", "values it runs with, used as `$NAME`: a trial for each", params),
     key("filters", "FILTER...", "what is hidden in all that is logged, besides scratch files", |e, h, p| {
         for (text, at) in &e.values {
-            match filters::find(text, *at) {
+            match filter::find(text, *at) {
                 Ok(filter) => h.filters.push(filter),
                 Err(problem) => p.push(problem),
             }
@@ -157,7 +157,7 @@ pub static KEYS: &[Key] = &[
 
 impl Key {
     /// The key of this name.
-    pub(super) fn find(name: &str, at: Pos) -> Result<&'static Self, Problem> {
+    pub(crate) fn find(name: &str, at: Pos) -> Result<&'static Self, Problem> {
         KEYS.iter().find(|key| key.name == name).ok_or_else(|| {
             let names = KEYS.iter().map(|key| key.name);
             let expected = format!("known keys are {}", names.clone().collect::<Vec<_>>().join(", "));
@@ -166,27 +166,29 @@ impl Key {
     }
 }
 
+impl Entry {
+    /// Whether a word is among those before the one at `index`.
+    pub(crate) fn gives_before(&self, index: usize, word: &str) -> bool {
+        self.values[..index].iter().any(|(before, _)| before == word)
+    }
+}
+
 impl Header {
     /// Takes in one line.
-    pub(super) fn read(&mut self, entry: &Entry, problems: &mut Problems) {
+    pub(crate) fn read(&mut self, entry: &Entry, problems: &mut Problems) {
         if entry.values.is_empty() {
             let message = format!("{}: expected {}", entry.key.name, entry.key.values);
             problems.push(Problem::new(entry.at, entry.key.name.len(), message));
             return;
         }
-        (entry.key.read)(entry, self, problems);
-    }
-
-    /// Every combination of the parameters' values, as the trial is told it: `size=1M,cluster=64k`.
-    pub(super) fn combinations(&self) -> Vec<String> {
-        self.params.iter().fold(Vec::new(), |before, Param { name, values, .. }| {
-            let chosen = values.iter().map(|value| format!("{name}={value}"));
-            if before.is_empty() {
-                return chosen.collect();
+        // A reason may repeat a word, and of parameters it is the names that may not repeat.
+        if !["known-failure", "params"].contains(&entry.key.name) {
+            let again = |(index, (text, _)): &(usize, &(String, Pos))| entry.gives_before(*index, text);
+            for (_, (text, at)) in entry.values.iter().enumerate().filter(again) {
+                problems.push(wrong(text, *at, format!("{text} is given twice")));
             }
-            let chosen: Vec<_> = chosen.collect();
-            before.iter().flat_map(|first| chosen.iter().map(move |one| format!("{first},{one}"))).collect()
-        })
+        }
+        (entry.key.read)(entry, self, problems);
     }
 }
 

@@ -3,10 +3,11 @@
 
 use std::fmt;
 
-use super::problem::{Pos, Problem};
+use super::param::{self, Param};
 use crate::env::{ToolKind, Version};
 use crate::error::Result;
-use crate::suite::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, verdict};
+use crate::script::text::problem::{Pos, Problem};
+use crate::suite::{IMAGE_FORMATS, PROTOCOLS, Requirement, missing};
 use crate::test::Test;
 
 /// A name that a requirement goes by in scripts.
@@ -165,7 +166,7 @@ fn points() -> impl Iterator<Item = (&'static str, fn(&'static str) -> Condition
 
 impl Condition {
     /// The condition that `text` names; `params` are the declared parameters with their values.
-    pub(super) fn parse(text: &str, at: Pos, params: &[super::header::Param]) -> Result<Self, Problem> {
+    pub(crate) fn parse(text: &str, at: Pos, params: &[Param]) -> Result<Self, Problem> {
         if let Some((name, make)) = points().find(|(name, _)| *name == text) {
             return Ok(make(name));
         }
@@ -188,29 +189,30 @@ impl Condition {
         }
     }
 
+    /// Whether it and another, which is not the same, never hold both.
+    pub(crate) fn excludes(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Format(_), Self::Format(_)) | (Self::Protocol(_), Self::Protocol(_)) => true,
+            (Self::Param { name, .. }, Self::Param { name: other, .. }) => name == other,
+            _ => false,
+        }
+    }
+
     /// Whether it holds for this trial.
-    pub(super) fn holds(&self, test: &Test) -> Result<bool> {
+    pub(crate) fn holds(&self, test: &Test) -> Result<bool> {
         match self {
             Self::Format(name) => Ok(test.imgfmt() == *name),
             Self::Protocol(name) => Ok(test.imgproto() == *name),
             Self::Param { name, value } => {
-                Ok(super::vars::params(test.param()).any(|(key, chosen)| key == name && chosen == value))
+                Ok(param::chosen(test.param()).any(|(key, chosen)| key == name && chosen == value))
             }
-            Self::Requirement(_, requirement) => {
-                let declared = Declaration {
-                    protocols: vec!["generic".to_owned()],
-                    requirements: vec![requirement.clone()],
-                    ..Declaration::default()
-                };
-                let context = test.context();
-                Ok(verdict(&[&declared], context.params(), context.env())?.is_none())
-            }
+            Self::Requirement(_, requirement) => Ok(missing(requirement, test.context().env())?.is_none()),
         }
     }
 }
 
 /// The requirement that `text` names; `more` is what else could have been written.
-pub(super) fn requirement(
+pub(crate) fn requirement(
     text: &str,
     at: Pos,
     what: &str,

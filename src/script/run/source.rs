@@ -1,28 +1,28 @@
-//! The file that a script comes from: errors are told with its path and its lines.
+//! The file that a script comes from: errors and transcripts show its lines.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-use super::parse::parse;
-use super::problem::Problem;
-use super::syntax::{Script, Step};
 use crate::error::{Error, Result};
+use crate::script::parse::parser::parse;
+use crate::script::syntax::script::{Script, Step};
+use crate::script::text::problem::Problem;
 
 /// The text of a script, and where it is.
 #[derive(Clone, Debug)]
-pub(super) struct Source {
+pub(crate) struct Source {
     path: PathBuf,
     text: String,
 }
 
 impl Source {
     /// A text, and the path that errors give.
-    pub(super) fn new(path: &Path, text: &str) -> Self {
+    pub(crate) fn new(path: &Path, text: &str) -> Self {
         Self { path: path.to_owned(), text: text.to_owned() }
     }
 
-    /// The script. Its mistakes, which are told when it is found, come down to the first.
-    pub(super) fn parse(&self) -> Result<Script> {
+    /// The script. Its mistakes, all of which are reported when it is found, come down to the first.
+    pub(crate) fn parse(&self) -> Result<Script> {
         let first = |problems| self.errors(problems).into_iter().next();
         parse(&self.text).map_err(|problems| {
             first(problems).unwrap_or_else(|| Error::assertion("the script cannot be read"))
@@ -30,12 +30,12 @@ impl Source {
     }
 
     /// Mistakes as errors.
-    pub(super) fn errors(&self, problems: Vec<Problem>) -> Vec<Error> {
+    pub(crate) fn errors(&self, problems: Vec<Problem>) -> Vec<Error> {
         problems.into_iter().map(|problem| problem.into_error(&self.path, &self.text)).collect()
     }
 
     /// The error of a command, with the script up to there. A skip stays one.
-    pub(super) fn blame(&self, step: &Step, error: Error) -> Error {
+    pub(crate) fn blame(&self, step: &Step, error: Error) -> Error {
         if matches!(error, Error::Skip(_)) {
             return error;
         }
@@ -46,6 +46,19 @@ impl Source {
             script: self.excerpt(step.at.line, step.last.line),
             error: Box::new(error),
         }
+    }
+
+    /// A command as it is written, without its guards.
+    pub(super) fn command(&self, step: &Step) -> String {
+        let (start, end) = (step.unguarded, step.last);
+        let skipped = start.column.saturating_sub(1);
+        let text = self.text.strip_prefix('\u{feff}').unwrap_or(&self.text);
+        let lines = text.lines().skip(start.line.saturating_sub(1)).take(end.line + 1 - start.line);
+        let cut = |(index, line): (usize, &str)| match index {
+            0 => line.chars().skip(skipped).collect(),
+            _ => line.to_owned(),
+        };
+        lines.enumerate().map(cut).collect::<Vec<String>>().join("\n")
     }
 
     /// The lines of the part under the last heading, up to line `end`, those from `start` on with a mark;

@@ -2,30 +2,31 @@
 
 use serde_json::Value;
 
+use super::name::Dollar;
 use super::problem::{Pos, Problem};
-use super::words::{Piece, Word, in_strings, is_name, is_name_char, template};
+use super::word::{Piece, Word, in_strings, template};
 
 /// A reader of characters that knows its place.
 #[derive(Clone, Debug)]
-pub(super) struct Cursor<'a> {
+pub(crate) struct Cursor<'a> {
     rest: &'a str,
     at: Pos,
 }
 
 impl<'a> Cursor<'a> {
-    pub(super) fn new(text: &'a str) -> Self {
+    pub(crate) fn new(text: &'a str) -> Self {
         Self { rest: text, at: Pos { line: 1, column: 1 } }
     }
 
-    pub(super) fn at(&self) -> Pos {
+    pub(crate) fn at(&self) -> Pos {
         self.at
     }
 
-    pub(super) fn peek(&self) -> Option<char> {
+    pub(crate) fn peek(&self) -> Option<char> {
         self.rest.chars().next()
     }
 
-    pub(super) fn bump(&mut self) -> Option<char> {
+    pub(crate) fn bump(&mut self) -> Option<char> {
         let c = self.peek()?;
         self.rest = &self.rest[c.len_utf8()..];
         if c == '\n' {
@@ -37,12 +38,12 @@ impl<'a> Cursor<'a> {
     }
 
     /// What is left of this line.
-    pub(super) fn line(&self) -> &'a str {
+    pub(crate) fn line(&self) -> &'a str {
         self.rest.split('\n').next().unwrap_or_default()
     }
 
     /// Goes to the start of the next line.
-    pub(super) fn skip_line(&mut self) {
+    pub(crate) fn skip_line(&mut self) {
         let end = self.rest.find('\n').map_or(self.rest.len(), |end| end + 1);
         self.take(end);
     }
@@ -76,7 +77,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Skips blanks, and the ends of lines that a backslash takes back.
-    pub(super) fn skip_blanks(&mut self) {
+    pub(crate) fn skip_blanks(&mut self) {
         loop {
             match self.rest.as_bytes() {
                 [b' ' | b'\t', ..] => _ = self.take(1),
@@ -91,7 +92,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// The words up to the end of the line, which is left behind; or those up to a mistake, and that.
-    pub(super) fn words(&mut self) -> (Vec<Word>, Option<Problem>) {
+    pub(crate) fn words(&mut self) -> (Vec<Word>, Option<Problem>) {
         let mut words = Vec::new();
         loop {
             self.skip_blanks();
@@ -188,32 +189,13 @@ impl<'a> Cursor<'a> {
 
     /// What follows a dollar sign in a word.
     fn dollar(&mut self, at: Pos, quoted: bool, pieces: &mut Pieces) -> Result<(), Problem> {
-        match self.variable() {
-            Ok(Some(name)) => pieces.push(Piece::Var { name, quoted, at }),
-            Ok(None) => pieces.char('$', true),
-            Err(why) => return Err(Problem::new(at, 1, why)),
+        let (dollar, length) = Dollar::read(self.rest).map_err(|why| Problem::new(at, 1, why))?;
+        match dollar {
+            Dollar::Name(name) => pieces.push(Piece::Var { name: name.to_owned(), quoted, at }),
+            Dollar::Sign => pieces.char('$', true),
         }
+        self.take(length);
         Ok(())
-    }
-
-    /// The name after a dollar sign; `None` for a second dollar sign, which makes it a mere sign.
-    pub(super) fn variable(&mut self) -> Result<Option<String>, String> {
-        if self.rest.starts_with('$') {
-            self.bump();
-            return Ok(None);
-        }
-        let braces = self.rest.starts_with('{');
-        let from = if braces { &self.rest[1..] } else { self.rest };
-        let name: String = from.chars().take_while(|c| is_name_char(*c)).collect();
-        let closed = !braces || from[name.len()..].starts_with('}');
-        if !is_name(&name) || !closed {
-            return Err(
-                "expected the name of a variable, as in $base or ${base}; write $$ for a dollar sign"
-                    .to_owned(),
-            );
-        }
-        self.take(name.len() + if braces { 2 } else { 0 });
-        Ok(Some(name))
     }
 
     /// Leaves JSON behind that has no end: its first line, and those that no command can begin.

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde_json::Value;
 
-use super::header::Header;
-use super::words::{Part, Piece, Word, template};
 use crate::error::{Error, Result};
+use crate::script::header::keys::Header;
+use crate::script::header::param;
+use crate::script::text::word::{Part, Piece, Word, template};
 use crate::test::Test;
 
 /// A variable that every script has.
@@ -41,11 +42,6 @@ pub const VARIABLES: &[Variable] = &[
     ),
 ];
 
-/// The parameters that a trial was given, as `size=1M,cluster=64k`.
-pub(super) fn params(text: &str) -> impl Iterator<Item = (&str, &str)> {
-    text.split(',').filter_map(|pair| pair.split_once('='))
-}
-
 /// What a variable holds.
 #[derive(Clone, Debug)]
 enum Held {
@@ -55,11 +51,11 @@ enum Held {
 
 /// The variables of a trial.
 #[derive(Debug)]
-pub(super) struct Vars(BTreeMap<String, Held>);
+pub(crate) struct Vars(BTreeMap<String, Held>);
 
 impl Vars {
     /// Those that are there from the start.
-    pub(super) fn new(test: &Test, header: &Header) -> Result<Self> {
+    pub(crate) fn new(test: &Test, header: &Header) -> Result<Self> {
         let mut vars = BTreeMap::new();
         let mut hold = |name: &str, text: String| _ = vars.insert(name.to_owned(), Held::Text(text));
         for variable in VARIABLES {
@@ -71,14 +67,14 @@ impl Vars {
         for name in &header.sockets {
             hold(name, test.socket(name)?.to_string());
         }
-        for (name, value) in params(test.param()) {
+        for (name, value) in param::chosen(test.param()) {
             hold(name, value.to_owned());
         }
         Ok(Self(vars))
     }
 
     /// Keeps what a command returned.
-    pub(super) fn capture(&mut self, name: &str, value: Value) {
+    pub(crate) fn capture(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), Held::Captured(value));
     }
 
@@ -97,7 +93,7 @@ impl Vars {
     }
 
     /// The word as text.
-    pub(super) fn text(&self, word: &Word) -> Result<String> {
+    pub(crate) fn text(&self, word: &Word) -> Result<String> {
         let mut out = String::new();
         for piece in &word.pieces {
             match piece {
@@ -111,7 +107,7 @@ impl Vars {
 
     /// The word as a QMP value: JSON if it reads as JSON and nothing in it is quoted, otherwise
     /// text. A captured value stays what it is.
-    pub(super) fn value(&self, word: &Word) -> Result<Value> {
+    pub(crate) fn value(&self, word: &Word) -> Result<Value> {
         match word.pieces.as_slice() {
             [Piece::Json { value, .. }] => return self.fill(value),
             [Piece::Var { name, quoted: false, .. }] => {

@@ -1,10 +1,10 @@
-//! The words of a script, and what they are made of. Nothing here knows any command.
+//! The words of a script, and what they are made of.
 
 use std::borrow::Cow;
 
 use serde_json::Value;
 
-use super::lexer::Cursor;
+use super::name::Dollar;
 use super::problem::Pos;
 
 /// One word of a line.
@@ -74,6 +74,11 @@ impl Word {
         Some((name, Self { pieces, at: Pos { column, ..self.at } }))
     }
 
+    /// How many characters it is long, as [`Display`](std::fmt::Display) writes it.
+    pub(crate) fn width(&self) -> usize {
+        self.to_string().chars().count()
+    }
+
     /// The variables in it, with their places.
     pub fn variables(&self) -> Vec<(Cow<'_, str>, Pos)> {
         let mut found = Vec::new();
@@ -94,28 +99,31 @@ impl Word {
 
 /// A part of a JSON string.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Part {
+pub(crate) enum Part {
     Text(String),
     Var(String),
 }
 
 /// The parts of a JSON string, none of them empty; the error is what is wrong with it.
-pub(super) fn template(text: &str) -> Result<Vec<Part>, String> {
+pub(crate) fn template(text: &str) -> Result<Vec<Part>, &'static str> {
     let mut parts = Vec::new();
     let mut plain = String::new();
-    let mut cursor = Cursor::new(text);
-    while let Some(c) = cursor.bump() {
-        if c != '$' {
-            plain.push(c);
-        } else if let Some(name) = cursor.variable()? {
-            if !plain.is_empty() {
-                parts.push(Part::Text(std::mem::take(&mut plain)));
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once('$') {
+        plain.push_str(before);
+        let (dollar, length) = Dollar::read(after)?;
+        rest = &after[length..];
+        match dollar {
+            Dollar::Sign => plain.push('$'),
+            Dollar::Name(name) => {
+                if !plain.is_empty() {
+                    parts.push(Part::Text(std::mem::take(&mut plain)));
+                }
+                parts.push(Part::Var(name.to_owned()));
             }
-            parts.push(Part::Var(name));
-        } else {
-            plain.push('$');
         }
     }
+    plain.push_str(rest);
     if !plain.is_empty() {
         parts.push(Part::Text(plain));
     }
@@ -138,13 +146,4 @@ pub(super) fn in_strings(value: &Value, look: &mut dyn FnMut(&str)) {
         }),
         _ => {}
     }
-}
-
-/// Whether this can name a variable, and so a scratch file.
-pub(super) fn is_name(text: &str) -> bool {
-    text.starts_with(|c: char| c.is_ascii_alphabetic() || c == '_') && text.chars().all(is_name_char)
-}
-
-pub(super) fn is_name_char(c: char) -> bool {
-    c.is_ascii_alphanumeric() || c == '_'
 }

@@ -4,16 +4,15 @@ use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use super::commands::Role;
-use super::conditions::Condition;
-use super::problem::{Pos, Problem};
-use super::syntax::{Line, Script, Step};
-use super::vars::VARIABLES;
-use super::words::Word;
+use crate::script::header::condition::Condition;
+use crate::script::state::variables::VARIABLES;
+use crate::script::syntax::script::{Line, Script};
+use crate::script::text::problem::{Pos, Problem};
+use crate::script::text::word::Word;
 
-/// Everything wrong with the names of a script. Lines with a mistake are no part of it: `meant` are
-/// the names that they too would have declared, and `loose` their words. What depends on the order
-/// of lines is told only of a script that is otherwise `sound`.
+/// Everything wrong with the names of variables. Lines with a mistake are no part of the script: `meant` are
+/// the names that they too would have declared, and `loose` their words. What is never used is reported only of
+/// a script that is otherwise `sound`.
 pub(super) fn check(script: &Script, meant: &[String], loose: &[Word], sound: bool) -> Vec<Problem> {
     let mut scope = Scope { meant, known: BTreeMap::new(), used: BTreeSet::new(), problems: Vec::new() };
     scope.declare(script);
@@ -21,16 +20,14 @@ pub(super) fn check(script: &Script, meant: &[String], loose: &[Word], sound: bo
     for capture in script.steps().filter_map(|step| step.capture.as_ref()) {
         later.entry(&capture.name).or_insert(capture.at.line);
     }
-    let mut started: BTreeSet<(&str, &str)> = BTreeSet::new();
     let mut replied = false;
     for step in script.steps() {
-        scope.look_up(&step.args, &later);
+        scope.look_up(step.args.words(), &later);
         for guard in &step.guards {
             if let Condition::Param { name, .. } = &guard.condition {
                 scope.used.insert(name.into());
             }
         }
-        scope.instance(script, step, &mut started, sound);
         if sound && step.command.needs_reply && !replied {
             let message = format!(
                 "`{}` looks at the last reply, and there is none yet: expected a command before it that has one",
@@ -44,12 +41,14 @@ pub(super) fn check(script: &Script, meant: &[String], loose: &[Word], sound: bo
             scope.add(&capture.name, origin, capture.at);
         }
     }
-    scope.look_up(loose, &BTreeMap::new());
-    if sound {
-        for param in script.header.params.iter().filter(|param| !scope.used.contains(param.name.as_str())) {
-            let name = &param.name;
-            let message = format!("every value of {name} makes a trial, but ${name} is never used");
-            scope.problems.push(Problem::new(param.at, name.len(), message));
+    scope.look_up(loose.iter(), &BTreeMap::new());
+    if sound && scope.problems.is_empty() {
+        for (name, (origin, at)) in scope.known.iter().filter(|(name, _)| !scope.used.contains(**name)) {
+            let message = match origin {
+                Origin::Param => format!("every value of {name} makes a trial, but ${name} is never used"),
+                _ => format!("{name} is {origin}, but ${name} is never used"),
+            };
+            scope.problems.push(Problem::new(*at, name.len(), message));
         }
     }
     scope.problems
@@ -86,16 +85,16 @@ struct Scope<'s> {
     /// What lines with a mistake would have declared.
     meant: &'s [String],
     /// What the script itself declares.
-    known: BTreeMap<&'s str, Origin>,
+    known: BTreeMap<&'s str, (Origin, Pos)>,
     used: BTreeSet<Cow<'s, str>>,
     problems: Vec<Problem>,
 }
 
 impl<'s> Scope<'s> {
     fn add(&mut self, name: &'s str, origin: Origin, at: Pos) {
-        let before = if is_everywhere(name) { Some(&Origin::Everywhere) } else { self.known.get(name) };
-        match (before, &origin) {
-            (None, _) => _ = self.known.insert(name, origin),
+        let known = self.known.get(name).map(|(origin, _)| origin);
+        match (if is_everywhere(name) { Some(&Origin::Everywhere) } else { known }, &origin) {
+            (None, _) => _ = self.known.insert(name, (origin, at)),
             // Guards choose between several lines that capture the same.
             (Some(Origin::Captured { guarded: true, .. }), Origin::Captured { guarded: true, .. }) => {}
             (Some(before), origin) => {
@@ -116,21 +115,17 @@ impl<'s> Scope<'s> {
     }
 
     fn declare(&mut self, script: &'s Script) {
-        let mut vms = BTreeSet::new();
         for line in &script.lines {
             let Line::Header(entry) = line else { continue };
-            for (name, at) in &entry.values {
-                match entry.key.name {
-                    "files" => self.add(name, Origin::File, *at),
-                    "sockets" => self.add(name, Origin::Socket, *at),
-                    "vms" if !vms.insert(name) => {
-                        self.problems.push(Problem::new(
-                            *at,
-                            name.len(),
-                            format!("VM {name} is declared twice"),
-                        ));
-                    }
-                    _ => {}
+            let origin = match entry.key.name {
+                "files" => || Origin::File,
+                "sockets" => || Origin::Socket,
+                _ => continue,
+            };
+            // One that the same line gives twice is a mistake of that line.
+            for (index, (name, at)) in entry.values.iter().enumerate() {
+                if !entry.gives_before(index, name) {
+                    self.add(name, origin(), *at);
                 }
             }
         }
@@ -141,8 +136,8 @@ impl<'s> Scope<'s> {
 
     /// Demands that the variables of these words are known by now. `later` are those that a line to
     /// come captures.
-    fn look_up(&mut self, words: &'s [Word], later: &BTreeMap<&str, usize>) {
-        for (name, at) in words.iter().flat_map(Word::variables) {
+    fn look_up(&mut self, words: impl Iterator<Item = &'s Word>, later: &BTreeMap<&str, usize>) {
+        for (name, at) in words.flat_map(Word::variables) {
             if is_everywhere(&name) || self.known.contains_key(&*name) {
                 self.used.insert(name);
                 continue;
@@ -158,51 +153,6 @@ impl<'s> Scope<'s> {
                 known.sort_unstable();
                 let expected = format!("declare it, as in `files: {name}`; known are {}", known.join(", "));
                 self.problems.push(Problem::unknown(at, "variable", &format!("${name}"), &known, &expected));
-            }
-        }
-    }
-
-    /// Looks at what a command acts on: it must be one that was started before.
-    fn instance(
-        &mut self,
-        script: &'s Script,
-        step: &'s Step,
-        started: &mut BTreeSet<(&'s str, &'s str)>,
-        sound: bool,
-    ) {
-        let Some((thing, role)) = step.command.on else { return };
-        let name = step.instance.as_str();
-        let vms = &script.header.vms;
-        let mut known_vm = |name: &str, at: Pos| {
-            let known = name.is_empty() || vms.iter().any(|vm| vm == name);
-            if !known && !self.is_meant(name) {
-                let expected = format!("declare it, as in `vms: {name}`");
-                self.problems.push(Problem::unknown(at, "VM", name, vms, &expected));
-            }
-            known
-        };
-        for word in &step.args {
-            if let Some((option, target)) = word.split_option().filter(|_| step.command.name == "migrate")
-                && let Some(target) = target.plain().filter(|_| option == "to")
-            {
-                known_vm(target, word.at);
-            }
-        }
-        if thing.is_declared() && !known_vm(name, step.at) {
-            return;
-        }
-        match role {
-            Role::Prepares => {}
-            Role::Starts => _ = started.insert((thing.name(), name)),
-            Role::Uses if !sound || started.contains(&(thing.name(), name)) => {}
-            Role::Uses => {
-                let names: Vec<_> =
-                    started.iter().filter(|(one, _)| *one == thing.name()).map(|(_, name)| *name).collect();
-                let expected = format!("expected `{}` before it", thing.started_by(name));
-                let message = format!("{} was not started", thing.called(name));
-                let hint = crate::env::similar_word(name, names.iter().filter(|name| !name.is_empty()));
-                let message = format!("{message}: {}", hint.unwrap_or(expected));
-                self.problems.push(Problem::new(step.at, step.command.name.len(), message));
             }
         }
     }

@@ -1,15 +1,13 @@
-//! Paths into replies, as a script may write them: what the seed ignores is a mistake here.
+//! Paths into replies, as a script may write them: what `iotests.py` ignores is a mistake here.
 
 use super::problem::Problem;
-use super::words::{Piece, Word};
+use super::word::{Piece, Word};
 
 const EXPECTED: &str = "expected a path, as in return[0]/inserted/file";
 
 /// Whether a word can be a path. One with variables in it shows that only when it is used.
-pub(super) fn check(word: &Word) -> Result<(), Problem> {
-    let wrong = |why: &str| {
-        Err(Problem::new(word.at, word.to_string().chars().count(), format!("{why}: {EXPECTED}")))
-    };
+pub(crate) fn check(word: &Word) -> Result<(), Problem> {
+    let wrong = |why: &str| Err(Problem::new(word.at, word.width(), format!("{why}: {EXPECTED}")));
     if matches!(word.pieces.first(), Some(Piece::Json { .. })) {
         return wrong("this is JSON");
     }
