@@ -27,6 +27,8 @@ pub struct Command {
     pub yields: bool,
     /// Whether it looks at the result of an earlier one.
     pub needs_reply: bool,
+    /// Whether its line is left out of the log, which is then the same whether it ran or not.
+    pub unlogged: bool,
     /// The binary that it runs, if that is one that may be missing.
     pub tool: Option<ToolKind>,
     /// What it acts on, and how.
@@ -56,6 +58,7 @@ impl Command {
         fails: None,
         yields: false,
         needs_reply: false,
+        unlogged: false,
         tool: None,
         on: None,
         look: |_| Ok(()),

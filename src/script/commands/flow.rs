@@ -17,7 +17,9 @@ pub(super) const LOG: Command = Command {
 pub(super) const NOT_RUN: Command = Command {
     name: "not-run",
     usage: "REASON...",
-    about: "notes that a part of the case is not run, and goes on: reported, not compared. Meant to be guarded",
+    about: "notes that a part of the case is not run, and goes on: reported, not compared, so that its line is not logged either. \
+            Meant to be guarded",
+    unlogged: true,
     run: |state, call| {
         state.test.case_not_run(call.texts.join(" "));
         Ok(Done::default())

@@ -37,7 +37,9 @@ fn run_step(source: &Source, state: &mut Running<'_>, step: &Step) -> Result<boo
             return Ok(false);
         }
     }
-    state.test.log_command(&source.command(step));
+    if !step.command.unlogged {
+        state.test.log_command(&source.command(step));
+    }
     let context = state.test.context().clone();
     let log = context.log();
     let logged = log.len();
