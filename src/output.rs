@@ -1,7 +1,7 @@
 //! How a program ended and what it printed.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::Signal;
@@ -75,10 +75,12 @@ pub struct Output {
     /// How it ended.
     pub status: Status,
     /// What it printed on stdout, and on stderr too unless they were captured apart. Bytes that are
-    /// not UTF-8 are replaced, and every line ends in `\n` alone, whatever it was.
+    /// not UTF-8 show as `\xfe`, and every line ends in `\n` alone, whatever it was.
     pub stdout: String,
     /// What it printed on stderr, if captured apart.
     pub stderr: String,
+    /// [`stdout`](Self::stdout) with its lines ending as they did, where that is not in `\n` alone.
+    pub(crate) raw: Option<String>,
 }
 
 impl Output {
@@ -91,18 +93,45 @@ impl Output {
         }
     }
 
+    /// What it printed on stdout, its lines ending as they did.
+    pub(crate) fn raw(&self) -> &str {
+        self.raw.as_deref().unwrap_or(&self.stdout)
+    }
+
     /// Exit status 0.
     pub fn success(&self) -> bool {
         self.status.success()
     }
 }
 
-/// What a program printed, as cases see it: bytes that are not UTF-8 become U+FFFD, and lines that end in
+/// What a program printed, as cases see it: bytes that are not UTF-8 show as `\xfe`, and lines that end in
 /// `\r\n` or `\r` end in `\n` (`iotests.py: universal_newlines`).
 pub(crate) fn text_of(bytes: Vec<u8>) -> String {
-    let text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
-    if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+    let raw = raw_text_of(bytes);
+    with_line_ends(&raw).unwrap_or(raw)
+}
+
+/// As [`text_of`], lines ending as they do.
+pub(crate) fn raw_text_of(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).unwrap_or_else(|error| readable(error.as_bytes()))
+}
+
+/// Bytes as text: each that is not UTF-8 is shown as `\xfe`, so that two that differ stay different. A backslash in the
+/// text is left as it is.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
+}
+
+/// The text with every line ending in `\n`; `None` if that is so already.
+pub(crate) fn with_line_ends(raw: &str) -> Option<String> {
+    raw.contains('\r').then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 #[cfg(test)]
@@ -111,6 +140,6 @@ mod tests {
 
     #[test]
     fn lines_end_in_one_way_only() {
-        assert_eq!(text_of(b"a\r\nb\rc\n\r\r\n\xff\r".to_vec()), "a\nb\nc\n\n\n\u{fffd}\n");
+        assert_eq!(text_of(b"a\r\nb\rc\n\r\r\n\xff\r".to_vec()), "a\nb\nc\n\n\n\\xff\n");
     }
 }

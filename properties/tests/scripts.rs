@@ -92,15 +92,15 @@ fn line() -> impl Strategy<Value = String> {
         1 => "# ?[ -~]{0,20}",
         1 => "== [a-z]( ?[a-z!$]){0,8} ==",
         1 => Just(String::new()),
-        1 => Just("qmp@src blockdev-add node-name=x file.driver=file file.filename=$disk a.b.c=5".to_owned()),
+        1 => Just("storage-daemon qmp blockdev-add node-name=x file.driver=file file.filename=$disk a.b.c=5".to_owned()),
         1 => Just("qemu-img info \\\n  $disk \\\n".to_owned()),
     ]
 }
 
 fn script_text() -> impl Strategy<Value = String> {
     prop::collection::vec(line(), 0..12).prop_map(|lines| {
-        let header = "# A case.\nfiles: disk\nvms: src\nparams: size=1M,2M\n\nvm@src launch\nlog $size\n";
-        format!("{header}{}\n", lines.join("\n"))
+        let header = "# A case.\nfiles: disk\nvms: src\nparams: size=1M,2M\n\nstorage-daemon start\nvm@src arg -S\nlog $size $disk\n";
+        format!("{header}{}\nvm@src launch\n", lines.join("\n"))
     })
 }
 
@@ -112,7 +112,7 @@ proptest! {
 
     #[test]
     fn single_lines_survive_printing(line in line()) {
-        check_round_trip(&format!("files: disk\nvms: src\nparams: size=1M\nvm@src launch\nlog $size\n{line}\n"))?;
+        check_round_trip(&format!("files: disk\nvms: src\nparams: size=1M\nstorage-daemon start\nvm@src arg -S\nlog $size $disk\n{line}\nvm@src launch\n"))?;
     }
 
     #[test]

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{Child, Cmd, Deadline, Output, Registry, Stream};
 use crate::error::{Error, Result};
-use crate::output::text_of;
+use crate::output::{raw_text_of, with_line_ends};
 
 /// How much is read before other things are looked at.
 const CHUNK: u64 = 64 * 1024;
@@ -60,7 +60,8 @@ impl Cmd {
                 streams.iter().flatten().map(Collector::beginning).collect::<Vec<_>>().join("\n")
             )));
         }
-        let [stdout, stderr] = streams.map(|stream| stream.map(Collector::into_text).unwrap_or_default());
+        let [(stdout, raw), (stderr, _)] =
+            streams.map(|stream| stream.map(Collector::into_text).unwrap_or_default());
         if let Ended::TimedOut = ended {
             return Err(Error::Timeout {
                 what: format!("the end of {command} (killed now)"),
@@ -68,7 +69,7 @@ impl Cmd {
                 last_seen: tail(&format!("{stdout}{stderr}")),
             });
         }
-        Ok(Output { status: child.wait(Deadline::after(REAP_LIMIT))?, command, stdout, stderr })
+        Ok(Output { status: child.wait(Deadline::after(REAP_LIMIT))?, command, stdout, stderr, raw })
     }
 }
 
@@ -144,7 +145,12 @@ impl Collector {
         String::from_utf8_lossy(&self.bytes[..self.bytes.len().min(200)]).into_owned()
     }
 
-    fn into_text(self) -> String {
-        text_of(self.bytes)
+    /// The text, and what it was if its lines ended otherwise.
+    fn into_text(self) -> (String, Option<String>) {
+        let raw = raw_text_of(self.bytes);
+        match with_line_ends(&raw) {
+            Some(text) => (text, Some(raw)),
+            None => (raw, None),
+        }
     }
 }

@@ -2,9 +2,10 @@
 
 use std::path::Path;
 
-use super::parse::parse;
-use super::run;
-use super::source::Source;
+use super::header::param::combinations;
+use super::parse::parser::parse;
+use super::run::source::Source;
+use super::run::steps::run;
 use crate::error::{Error, Result};
 use crate::suite::{Declare, Requirement, Suite};
 
@@ -49,7 +50,7 @@ pub fn suite_from_file(path: &Path, text: &str) -> std::result::Result<Suite, Ve
     let source = Source::new(path, text);
     let script = parse(text).map_err(|problems| source.errors(problems))?;
     let mut suite = Suite::new();
-    let params = script.header.combinations();
+    let params = combinations(&script.header.params);
     let tools = script.tools();
     *suite.declaration_mut() = script.header.declaration;
     for tool in tools {
@@ -57,6 +58,6 @@ pub fn suite_from_file(path: &Path, text: &str) -> std::result::Result<Suite, Ve
     }
     suite.params(params);
     // Most scripts that are read are not run, so a trial parses its own again.
-    suite.test("", move |test| Ok(run::run(&source, test)?));
+    suite.test("", move |test| Ok(run(&source, test)?));
     Ok(suite)
 }

@@ -2,7 +2,11 @@
 
 use std::fmt::Write as _;
 
-use super::{COMMANDS, FILTERS, KEYS, REQUIREMENTS, VARIABLES};
+use super::commands::table::COMMANDS;
+use super::header::condition::REQUIREMENTS;
+use super::header::filter::FILTERS;
+use super::header::keys::KEYS;
+use super::state::variables::VARIABLES;
 
 /// All tables, as Markdown.
 pub fn tables() -> String {

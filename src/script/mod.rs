@@ -4,37 +4,35 @@
 //! The parser ([`parse`]) makes lines of text, with every name in them known; the interpreter runs
 //! them. What the language has is in one table each: [`KEYS`] of the header, [`COMMANDS`],
 //! [`REQUIREMENTS`], [`FILTERS`], [`VARIABLES`]. The manual's tables are made of these.
+//!
+//! Its rooms, each of which uses only those before it: `text`, `header`, `args`, `state`, `commands`,
+//! `syntax`, `parse`, `run`.
 
-mod arguments;
+mod args;
 mod commands;
-mod conditions;
 mod discover;
-mod filters;
 mod header;
-mod lexer;
 mod manual;
 mod parse;
-mod paths;
-mod print;
-mod problem;
 mod run;
-mod scope;
-mod signature;
 mod skeleton;
-mod source;
+mod state;
 mod syntax;
-mod vars;
-mod words;
+mod text;
 
-pub use commands::{COMMANDS, Command, Role, Thing};
-pub use conditions::{Condition, REQUIREMENTS, RequirementWord};
+pub use args::signature::Args;
+pub use commands::command::{Command, Role};
+pub use commands::table::COMMANDS;
 pub use discover::{EXTENSION, Found, discover, suite_from_file};
-pub use filters::{FILTERS, FilterWord};
-pub use header::{Header, KEYS, Key, Param};
+pub use header::condition::{Condition, REQUIREMENTS, RequirementWord};
+pub use header::filter::{FILTERS, FilterWord};
+pub use header::keys::{Entry, Header, KEYS, Key};
+pub use header::param::Param;
 pub use manual::tables;
-pub use parse::parse;
-pub use problem::{Pos, Problem};
+pub use parse::parser::parse;
 pub use skeleton::create;
-pub use syntax::{Capture, Entry, Guard, Line, Script, Step};
-pub use vars::{VARIABLES, Variable};
-pub use words::{Piece, Word};
+pub use state::thing::Thing;
+pub use state::variables::{VARIABLES, Variable};
+pub use syntax::script::{Capture, Guard, Line, Script, Step};
+pub use text::problem::{Pos, Problem};
+pub use text::word::{Piece, Word};

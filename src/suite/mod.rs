@@ -10,6 +10,7 @@ pub(crate) use check::mistakes;
 pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place};
 pub use fixture::Fixture;
 pub use requirement::Requirement;
+pub(crate) use verdict::missing;
 pub use verdict::verdict;
 
 use std::sync::Arc;

@@ -126,7 +126,7 @@ fn requirements(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Opt
             return Ok(Some(not_whitelisted(&missing)));
         }
     }
-    for requirement in &declared.requirements {
+    for requirement in declared.requirements.iter().filter(|one| !is_format(one)) {
         if let Some(reason) = missing(requirement, env)? {
             return Ok(Some(reason));
         }
@@ -139,13 +139,21 @@ fn not_whitelisted<S: AsRef<str>>(formats: &[S]) -> String {
     format!("formats [{}] are not whitelisted", quoted.join(", "))
 }
 
-/// Why one requirement does not hold.
-fn missing(requirement: &Requirement, env: &TestEnv) -> Result<Option<String>> {
+fn unless_listed(format: &String, known: &[String]) -> Option<String> {
+    (!known.contains(format)).then(|| not_whitelisted(&[format]))
+}
+
+/// Why one requirement does not hold here, or `None` if it does.
+///
+/// # Errors
+/// As [`verdict`].
+pub(crate) fn missing(requirement: &Requirement, env: &TestEnv) -> Result<Option<String>> {
     let caps = env.caps();
     let is_root = nix::unistd::getuid().is_root();
     let unless = |holds: bool, reason: &str| (!holds).then(|| reason.to_owned());
     Ok(match requirement {
-        Requirement::Format(_) | Requirement::ReadOnlyFormat(_) => None,
+        Requirement::Format(name) => unless_listed(name, &caps.formats()?.read_write),
+        Requirement::ReadOnlyFormat(name) => unless_listed(name, &caps.formats()?.read_only),
         Requirement::VirtioBlk => {
             let devices = &caps.emulator()?.devices;
             unless(

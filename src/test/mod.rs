@@ -94,6 +94,19 @@ impl Test {
         self.ctx.log().line(line.as_ref());
     }
 
+    /// Logs a heading, `== text ==`, as scripts have them: it parts what follows from what came before.
+    pub fn log_heading(&self, text: &str) {
+        self.log(format!("== {text} =="));
+    }
+
+    /// Logs a command in the form that the log of a script has: each of its lines after `> `. It is
+    /// logged as it is, through no filter, so write it without the paths of scratch files.
+    pub fn log_command(&self, command: &str) {
+        for line in command.lines() {
+            self.log(format!("> {line}").trim_end());
+        }
+    }
+
     /// Logs a message, text or QMP value, through filters (`iotests.py: log`).
     pub fn log_with(&self, msg: impl Into<Msg>, filters: &[Filter]) {
         self.log_indented(msg, filters, None);

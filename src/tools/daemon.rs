@@ -81,6 +81,7 @@ impl Daemon {
             status,
             stdout: self.log.whole(),
             stderr: String::new(),
+            raw: None,
         }
     }
 

@@ -35,6 +35,7 @@ impl Test {
         let mut output = self.run_tool(ToolKind::QemuImg, &self.qemu_img_args(&args)?, Capture::Merged)?;
         if args.first().is_some_and(|command| command == "create") {
             output.stdout.clear();
+            output.raw = None;
         }
         Ok(output)
     }

@@ -291,6 +291,7 @@ impl QemuIoInteractive {
                 status,
                 stdout: self.printed(),
                 stderr: String::new(),
+                raw: None,
             }),
         })
     }

@@ -30,6 +30,7 @@ impl Test {
                     status: Status::Exited(0),
                     stdout: String::new(),
                     stderr: String::new(),
+                    raw: None,
                 })
             }
             Start::Ended(output) => match output.status {

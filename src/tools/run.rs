@@ -139,7 +139,7 @@ impl RunningTool {
 
     fn output(&self, status: Status) -> Output {
         let command = self.child.command().to_owned();
-        Output { command, status, stdout: self.printed(), stderr: String::new() }
+        Output { command, status, stdout: self.printed(), stderr: String::new(), raw: None }
     }
 }
 

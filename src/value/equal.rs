@@ -1,21 +1,33 @@
-//! Python's `==` on JSON values.
+//! Equality of JSON values: Python's `==`, and that of JSON itself.
 
 use serde_json::{Number, Value};
 
 /// Whether Python holds two values equal: `true` is 1, `1` is `1.0`, the order of keys does not
 /// count.
 pub fn py_eq(a: &Value, b: &Value) -> bool {
+    equal(a, b, |a, b| match (Numeric::of(a), Numeric::of(b)) {
+        (Some(a), Some(b)) => a == b,
+        _ => false,
+    })
+}
+
+/// Whether two JSON values are equal: `1` is `1.0`, as in [`py_eq`], but no number is `true`.
+pub(crate) fn json_eq(a: &Value, b: &Value) -> bool {
+    equal(a, b, |a, b| a.is_boolean() == b.is_boolean() && py_eq(a, b))
+}
+
+/// Whether two values are equal, booleans and numbers by `scalars`.
+fn equal(a: &Value, b: &Value, scalars: fn(&Value, &Value) -> bool) -> bool {
     match (a, b) {
         (Value::Null, Value::Null) => true,
         (Value::String(a), Value::String(b)) => a == b,
-        (Value::Array(a), Value::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| py_eq(a, b)),
-        (Value::Object(a), Value::Object(b)) => {
-            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| py_eq(a, b)))
+        (Value::Array(a), Value::Array(b)) => {
+            a.len() == b.len() && a.iter().zip(b).all(|(a, b)| equal(a, b, scalars))
         }
-        _ => match (Numeric::of(a), Numeric::of(b)) {
-            (Some(a), Some(b)) => a == b,
-            _ => false,
-        },
+        (Value::Object(a), Value::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(key, a)| b.get(key).is_some_and(|b| equal(a, b, scalars)))
+        }
+        _ => scalars(a, b),
     }
 }
 

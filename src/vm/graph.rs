@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 use super::Vm;
-use crate::error::{Result, TestResult};
+use crate::error::{Error, Result, TestResult};
 use crate::test::{failed, located};
 
 impl Vm {
@@ -54,6 +54,21 @@ impl Vm {
         let graph = self.cmd("x-debug-query-block-graph", ())?;
         self.test().assert_path_in(&graph, root, path, expected)
     }
+
+    /// What is wrong with the claim of [`Vm::assert_block_path`], or `None` if it holds.
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] when there is no such root, or the path ends before
+    /// its last step; those of [`Vm::cmd`].
+    pub(crate) fn block_path_differs(
+        &mut self,
+        root: &str,
+        path: &str,
+        expected: Option<&str>,
+    ) -> Result<Option<String>> {
+        let graph = self.cmd("x-debug-query-block-graph", ())?;
+        differs(&graph, root, path, expected).map_err(Error::assertion)
+    }
 }
 
 impl crate::test::Test {
@@ -69,15 +84,24 @@ impl crate::test::Test {
         path: &str,
         expected: Option<&str>,
     ) -> TestResult {
-        let found = match (located(follow(graph, root, path))?, expected) {
-            (Some(node), Some(expected)) if node == expected => return Ok(()),
-            (None, None) => return Ok(()),
-            (Some(node), _) => format!("node {node:?}"),
-            (None, _) => "no node".to_owned(),
-        };
-        let expected = expected.map_or_else(|| "none".to_owned(), |name| format!("{name:?}"));
-        Err(failed(format!("at {path:?} of {root:?} is {found}, expected {expected}; {}", told(graph))))
+        match located(differs(graph, root, path, expected))? {
+            None => Ok(()),
+            Some(why) => Err(failed(why)),
+        }
     }
+}
+
+/// What is wrong with the claim that a path leads to this node, or to none; `None` if it holds. The error
+/// is a path that cannot be followed up to its last step.
+fn differs(graph: &Value, root: &str, path: &str, expected: Option<&str>) -> Result<Option<String>, String> {
+    let found = match (follow(graph, root, path)?, expected) {
+        (Some(node), Some(expected)) if node == expected => return Ok(None),
+        (None, None) => return Ok(None),
+        (Some(node), _) => format!("node {node:?}"),
+        (None, _) => "no node".to_owned(),
+    };
+    let expected = expected.map_or_else(|| "none".to_owned(), |name| format!("{name:?}"));
+    Ok(Some(format!("at {path:?} of {root:?} is {found}, expected {expected}; {}", told(graph))))
 }
 
 /// The name of the node a path leads to; `None` when only its last step leads nowhere.

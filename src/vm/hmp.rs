@@ -115,7 +115,7 @@ impl<'a> From<&'a String> for IoTarget<'a> {
     }
 }
 
-pub(crate) fn qemu_io_command_line(target: IoTarget<'_>, command: &str) -> String {
+fn qemu_io_command_line(target: IoTarget<'_>, command: &str) -> String {
     match target {
         IoTarget::Drive(name) => format!("qemu-io {name} \"{command}\""),
         IoTarget::Device(id) => format!("qemu-io -d {id} \"{command}\""),

@@ -21,7 +21,6 @@ pub use bitmaps::find_bitmap;
 pub use config::{Blockdev, VmBuilder};
 pub use drive::Drive;
 pub use hmp::IoTarget;
-pub(crate) use hmp::qemu_io_command_line;
 pub use job::Job;
 pub use job_options::{CancelJob, Completion};
 pub use machine::Vm;

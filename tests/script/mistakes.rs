@@ -90,10 +90,10 @@ fn headers() {
     only("files: a\nfiles: b", "2:1: files: this key is given twice");
     only("files:", "1:1: files: expected NAME...");
     only("files: a-b", "1:8: \"a-b\": expected a name of letters, digits and _");
-    only("files: a a", "1:10: a is a file already: expected another name");
+    only("files: a a", "1:10: a is given twice");
     only("files: IMGFMT", "1:8: IMGFMT is a variable of every script already");
     only("files: a\nsockets: a", "2:10: a is a file already");
-    only("vms: a a", "1:8: VM a is declared twice");
+    only("vms: a a", "1:8: a is given twice");
     only("formats: qcow2,qed", "1:10: expected blanks between the words, not commas");
     only("platforms: linx", "1:12: unknown operating system \"linx\": did you mean \"linux\"?");
     only("unsupported-platforms: dos", "1:24: unknown operating system \"dos\": known are linux, darwin");
@@ -230,14 +230,14 @@ fn names_are_known_where_they_are_used() {
         "io@first open x\nio@frist close",
         "2:1: qemu-io session frist was not started: did you mean \"first\"?",
     );
-    only("vms: dst\nvm launch\nmigrate a to=dts", "3:11: unknown VM \"dts\": did you mean \"dst\"?");
+    only("vms: dst\nvm launch\nmigrate a to=dts", "3:14: unknown VM \"dts\": did you mean \"dst\"?");
     only("assert return == 1", "1:1: `assert` looks at the last reply, and there is none yet");
 }
 
 #[test]
 fn assertions() {
     let only = |words: &str, expected: &str| only(&format!("check a\nassert {words}"), expected);
-    only("a =", "2:10: expected one of == != < <= > >=, and one value after it");
+    only("a =", "2:10: expected one of == != < <= > >= in, and one value after it");
     only("a = 1", "2:10: expected one of == !=");
     only("a == 1 2", "2:15: one argument too many");
     only("a[x]/b", "2:8: \"x\" after \"a\" is no index: expected a path, as in return[0]/inserted/file");
@@ -246,6 +246,106 @@ fn assertions() {
     only("a[0", "2:8: the bracket in \"a[0\" is not closed");
     only("a//b", "2:8: each part of a path begins with a name");
     only("[0]", "2:8: this is JSON: expected a path, as in return[0]/inserted/file");
+}
+
+#[test]
+fn a_list_of_values_is_written_after_in() {
+    let only = |words: &str, expected: &str| only(&format!("check a\nassert {words}"), expected);
+    let expected = "2:13: expected a list of values after `in`, as in [1, 2]";
+    only("a in 1", expected);
+    only("a in []", expected);
+    only("a in {}", expected);
+    only("a in '[1]'", expected);
+    only("a in", "2:10: expected one of == != < <= > >= in, and one value after it");
+    assert!(script::parse("check a\nassert a in [1]\nassert a == []").is_ok());
+}
+
+#[test]
+fn claims_that_cannot_be_meant() {
+    only(
+        "vm launch\nbitmap disk a cuont=0",
+        "2:15: unknown field of a bitmap \"cuont\": did you mean \"count\"?",
+    );
+    only("vm launch\n! bitmap disk a {\"bsy\": true}", "2:17: unknown field of a bitmap \"bsy\"");
+    only("vm launch\nblock-path disk backing", "2:17: expected a path of children, as in /backing/file");
+    only("vm launch\nhmp-qemu-io a b qdev qdev", "2:22: qdev is given twice");
+}
+
+#[test]
+fn what_is_declared_is_used() {
+    only("files: a b\nlog $a", "1:10: b is a file, but $b is never used");
+    only("sockets: a\nlog x", "1:10: a is a socket, but $a is never used");
+    only("vms: a b\nvm@a launch", "1:8: b is a VM, but vm@b is never used");
+    only("let x = check a", "1:5: x is captured in line 1, but $x is never used");
+    for used in [
+        "files: a\nlog {\"$a\": 1}",
+        "files: a\nvm drive options=$a\nvm launch",
+        "files: a\nvm launch\nqmp x y=$a",
+        "files: a\nvm launch\nqmp x {\"y\": [\"$a\"]}",
+        "vms: a\nvm launch\nmigrate x to=a",
+        "[raw] let x = check a\n[!raw] let x = check b\nlog $x",
+    ] {
+        assert!(script::parse(used).is_ok(), "{used}: {:?}", said(used));
+    }
+}
+
+#[test]
+fn words_of_the_header_are_given_once() {
+    only("formats: raw qcow2 raw\nlog x", "1:20: raw is given twice");
+    only("groups: quick quick\nlog x", "1:15: quick is given twice");
+    only("requires: quorum quorum\nlog x", "1:18: quorum is given twice");
+    only("filters: imgfmt imgfmt\nlog x", "1:17: imgfmt is given twice");
+    only("params: a=1 a=2\nlog $a", "1:13: a is a parameter already");
+    assert!(script::parse("known-failure: it is as it is\nlog x").is_ok());
+}
+
+#[test]
+fn no_line_is_guarded_away_from_every_trial() {
+    let wrong = |guards: &str, header: &str, why: &str| {
+        let text = format!("{header}\n{guards} log $k\nlog $k");
+        let expected = format!("3:{}: no trial runs this line: {why}", 1 + guards.rfind('[').unwrap());
+        only(&format!("params: k=1,2\n{text}"), &expected);
+    };
+    wrong("[qed]", "formats: raw qcow2", "the header leaves out the format qed");
+    wrong("[qed]", "unsupported-formats: qed", "the header leaves out the format qed");
+    wrong("[!raw]", "formats: raw", "the header has no format but raw");
+    wrong("[nbd]", "formats: raw", "the header leaves out the protocol nbd");
+    wrong("[!file]", "formats: raw", "the header has no protocol but file");
+    wrong("[raw] [!raw]", "formats: raw qed", "[raw] and [!raw] exclude each other");
+    wrong("[raw] [qed]", "formats: raw qed", "[raw] and [qed] exclude each other");
+    wrong("[k=1] [k=2]", "formats: raw qed", "[k=1] and [k=2] exclude each other");
+    for sound in ["formats: generic\n[qed] log x", "[nfs] log x\n[!file] log y", "[!raw] [!qed] log x"] {
+        let text = format!("protocols: generic\n{sound}");
+        assert!(script::parse(&text).is_ok(), "{text}: {:?}", script::parse(&text));
+    }
+}
+
+#[test]
+fn what_a_vm_starts_with_comes_before_its_launch() {
+    let late = "2:1: the VM runs since line 1, and does not get this any more: expected it before `vm launch`, or after \
+                `vm shutdown`, `vm kill` or `vm wait`";
+    for line in ["device x", "drive", "drive-raw x", "blockdev x", "object x", "incoming x", "arg x"] {
+        only(&format!("vm launch\nvm {line}"), late);
+        only(&format!("vm {line}\nlog x"), "1:1: the VM is not launched after this: expected `vm launch`");
+        let again = format!("vm launch\nvm {line}\nvm shutdown\nvm {line}\nvm launch");
+        assert_eq!(said(&again).len(), 1);
+    }
+    only("vms: a\nvm@a launch\nvm@a arg x", "3:1: VM a runs since line 2, and does not get this any more");
+    only("vms: a\nvm launch\nvm@a arg x", "3:1: VM a is not launched after this: expected `vm@a launch`");
+    for end in ["shutdown", "kill", "wait"] {
+        let text = format!("vms: a\nvm@a launch\nvm@a {end}\nvm@a device x\nvm@a launch");
+        assert!(script::parse(&text).is_ok(), "{text}: {:?}", said(&text));
+        only(
+            &text.replace("\nvm@a launch", "").replace("vms: a\n", "vms: a\nvm@a launch\n"),
+            "4:1: VM a is not launched",
+        );
+    }
+    // It was refused, or only the run can know.
+    for text in
+        ["! vm launch\nvm device x\nvm launch", "[raw] vm launch\n[!raw] vm device x\n[!raw] vm launch"]
+    {
+        assert!(script::parse(text).is_ok(), "{text}: {:?}", said(text));
+    }
 }
 
 #[test]

@@ -1,14 +1,14 @@
 //! What a script says itself, and where it ends.
 
-use super::{Command, Done};
+use super::command::{Command, Done};
 use crate::error::Error;
 
 pub(super) const LOG: Command = Command {
     name: "log",
     usage: "WORD...",
     about: "logs the words with single blanks between them",
-    run: |run, call| {
-        run.log(call.texts.join(" "), &[]);
+    run: |state, call| {
+        state.log(call.texts.join(" "), &[]);
         Ok(Done::default())
     },
     ..Command::BASE
@@ -17,9 +17,11 @@ pub(super) const LOG: Command = Command {
 pub(super) const NOT_RUN: Command = Command {
     name: "not-run",
     usage: "REASON...",
-    about: "notes that a part of the case is not run, and goes on: reported, not compared. Meant to be guarded",
-    run: |run, call| {
-        run.test.case_not_run(call.texts.join(" "));
+    about: "notes that a part of the case is not run, and goes on: reported, not compared, so that its line is not logged either. \
+            Meant to be guarded",
+    unlogged: true,
+    run: |state, call| {
+        state.test.case_not_run(call.texts.join(" "));
         Ok(Done::default())
     },
     ..Command::BASE

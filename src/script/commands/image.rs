@@ -1,16 +1,16 @@
 //! Images that QEMU did not make.
 
-use super::super::words::Word;
-use super::{Command, Done, Problem};
+use super::command::{Command, Done};
 use crate::error::{Error, Result};
 use crate::image::create_image;
+use crate::script::text::problem::Problem;
 
 pub(super) const SAMPLE: Command = Command {
     name: "sample",
     usage: "NAME FILE",
     about: "unpacks the sample image NAME.bz2 into FILE",
-    run: |run, call| {
-        run.test.sample_image(call.text(0), call.text(1))?;
+    run: |state, call| {
+        state.test.sample_image(call.text(0), call.text(1))?;
         Ok(Done::default())
     },
     ..Command::BASE
@@ -19,9 +19,11 @@ pub(super) const SAMPLE: Command = Command {
 pub(super) const MARKERS: Command = Command {
     name: "markers",
     usage: "FILE SIZE",
-    about: "makes a raw image in which every sector tells its own number",
-    look: |args| match args.get(1).and_then(Word::plain) {
-        Some(text) if size(text).is_none() => Err(Problem::new(args[1].at, text.len(), EXPECTED)),
+    about: "makes a raw image in which every sector holds its own number",
+    look: |args| match args.positional()[1].plain() {
+        Some(text) if size(text).is_none() => {
+            Err(Problem::new(args.positional()[1].at, text.len(), EXPECTED))
+        }
         _ => Ok(()),
     },
     run: |_, call| -> Result<Done> {
@@ -40,9 +42,9 @@ pub(super) const REMOTE: Command = Command {
     about: "logs the name by which the tested protocol reaches a file of this machine, for `let`; over `file` that is its \
             path, and besides there is `ssh`",
     yields: true,
-    run: |run, call| {
-        let name = run.test.remote_filename(call.text(0))?;
-        run.log(name.as_str(), &[]);
+    run: |state, call| {
+        let name = state.test.remote_filename(call.text(0))?;
+        state.log(name.as_str(), &[]);
         Ok(Done { text: Some(name), ..Done::default() })
     },
     ..Command::BASE

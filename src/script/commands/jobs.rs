@@ -2,10 +2,13 @@
 
 use serde_json::json;
 
-use super::super::run::Run;
+use super::command::{Call, Command, Done, Role};
 use super::qmp::qmp;
-use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
+use crate::script::state::running::Running;
+use crate::script::state::thing::Thing;
+use crate::script::text::problem::Problem;
+use crate::script::text::word::Word;
 use crate::vm::RunJob;
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
@@ -17,27 +20,27 @@ pub(super) const JOB: Command = Command {
             started if not with auto-finalize on and auto-dismiss off; `cancel` cancels it instead of finalizing it",
     fails: Some("that the job ends with an error, as one does that is cancelled"),
     on: USES,
-    // The first word without a = is the job.
-    look: |args| match args.iter().filter(|word| word.split_option().is_none()).nth(1) {
-        Some(cancel) if !args.iter().any(|word| word.plain() == Some("auto-finalize=off")) => {
+    look: |args| {
+        let finalizes = args.named("auto-finalize").and_then(Word::plain) != Some("off");
+        if let Some(at) = args.place_of("cancel").filter(|_| finalizes) {
             let message =
                 "a job that finalizes itself is never cancelled here: expected auto-finalize=off as well";
-            Err(Problem::new(cancel.at, 6, message))
+            return Err(Problem::new(at, "cancel".len(), message));
         }
-        _ => Ok(()),
+        Ok(())
     },
-    run: |run, call| {
-        let mut options = RunJob::new().filters(run.filters(&[]));
-        if call.named("auto-finalize", run)?.as_deref() == Some("off") {
+    run: |state, call| {
+        let mut options = RunJob::new().filters(state.filters(&[]));
+        if call.named("auto-finalize", state)?.as_deref() == Some("off") {
             options = options.manual_finalize();
         }
-        if call.named("auto-dismiss", run)?.as_deref() == Some("on") {
+        if call.named("auto-dismiss", state)?.as_deref() == Some("on") {
             options = options.auto_dismiss();
         }
         if call.has("cancel") {
             options = options.cancel();
         }
-        run_job(run, call.instance, call.text(0), options)
+        run_job(state, call.instance, call.text(0), options)
     },
     ..Command::BASE
 };
@@ -45,18 +48,17 @@ pub(super) const JOB: Command = Command {
 pub(super) const BLOCKDEV_CREATE: Command = Command {
     name: "blockdev-create",
     usage: "ARGUMENTS",
-    about: "creates an image by a job of a VM, with these options, and logs all of it",
+    about: "creates an image by a job of a VM, with these options, and logs the reply and what happens on the way",
     fails: Some("that it is refused, or that the job ends with an error"),
     on: USES,
-    run: |run, call| {
-        let options = call.arguments(run)?;
+    run: |state, call| {
+        let options = call.arguments(state)?;
         let mut done =
-            qmp(run, call.instance, "blockdev-create", json!({ "job-id": "job0", "options": options }))?;
+            qmp(state, call.instance, "blockdev-create", json!({ "job-id": "job0", "options": options }))?;
         if done.failed.is_none() {
-            let options = RunJob::new().filters(run.filters(&[]));
-            done = run_job(run, call.instance, "job0", options)?;
+            let options = RunJob::new().filters(state.filters(&[]));
+            done = run_job(state, call.instance, "job0", options)?;
         }
-        run.test.log("");
         Ok(done)
     },
     ..Command::BASE
@@ -73,27 +75,27 @@ pub(super) const MIGRATE: Command = Command {
     ..Command::BASE
 };
 
-fn run_job(run: &mut Run<'_>, vm: &str, id: &str, options: RunJob<'_>) -> Result<Done> {
-    let failed = run.vm(vm).run_job(id, options).map_err(|failure| failure.error)?;
+fn run_job(state: &mut Running<'_>, vm: &str, id: &str, options: RunJob<'_>) -> Result<Done> {
+    let failed = state.vm(vm).run_job(id, options).map_err(|failure| failure.error)?;
     let failed = failed.map(|why| Error::assertion(format!("job {id} failed: {why}")));
     Ok(Done { failed, ..Done::default() })
 }
 
-fn migrate(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let target = call.named("to", run)?;
+fn migrate(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
+    let target = call.named("to", state)?;
     let source = call.instance;
     let called = |name: &str| if name.is_empty() { "VM".to_owned() } else { name.to_owned() };
-    let filters = run.filters(&[]);
-    run.vm(source).enable_migration_events_with(&called(source), &filters)?;
+    let filters = state.filters(&[]);
+    state.vm(source).enable_migration_events_with(&called(source), &filters)?;
     if let Some(target) = &target {
-        run.vm(target).enable_migration_events_with(&called(target), &filters)?;
+        state.vm(target).enable_migration_events_with(&called(target), &filters)?;
     }
-    let mut done = qmp(run, source, "migrate", json!({ "uri": call.text(0) }))?;
+    let mut done = qmp(state, source, "migrate", json!({ "uri": call.text(0) }))?;
     if done.failed.is_some() {
         return Ok(done);
     }
-    let arrived = run.vm(source).wait_migration_with("postmigrate", &filters)?
-        && target.map_or(Ok(true), |target| run.vm(&target).wait_migration_with("running", &filters))?;
+    let arrived = state.vm(source).wait_migration_with("postmigrate", &filters)?
+        && target.map_or(Ok(true), |target| state.vm(&target).wait_migration_with("running", &filters))?;
     if !arrived {
         done.failed = Some(Error::assertion(format!("the migration to {} failed", call.text(0))));
     }

@@ -1,11 +1,11 @@
 //! qemu-nbd and NBD servers.
 
-use super::super::run::Run;
-use super::{Command, Done, Role, Thing};
+use super::command::{Command, Done, Role};
+use super::refusal::refused;
 use crate::env::ToolKind;
-use crate::error::{Error, Result, Unchecked};
+use crate::error::{Error, Unchecked};
 use crate::filter::Filter;
-use crate::process::Status;
+use crate::script::state::thing::Thing;
 
 pub(super) const QEMU_NBD: Command = Command {
     name: "qemu-nbd",
@@ -13,10 +13,10 @@ pub(super) const QEMU_NBD: Command = Command {
     about: "starts qemu-nbd, which serves until the end of the trial, or runs it to its end if it serves nothing",
     fails: Some("that it ends with an exit status other than 0, and logs what it prints"),
     tool: Some(ToolKind::QemuNbd),
-    run: |run, call| match run.test.qemu_nbd(&call.texts) {
+    run: |state, call| match state.test.qemu_nbd(&call.texts) {
         Ok(output) => Ok(Done { text: Some(output.stdout), ..Done::default() }),
         Err(Error::Tool(output)) => {
-            run.log(output.stdout.as_str(), &[]);
+            state.log_output(&output, &[]);
             Ok(Done::tool(*output))
         }
         Err(other) => Err(other),
@@ -31,9 +31,9 @@ pub(super) const LIST: Command = Command {
     fails: Some("an exit status other than 0"),
     yields: true,
     tool: Some(ToolKind::QemuNbd),
-    run: |run, call| {
-        let output = run.test.qemu_nbd_list(&call.texts).unchecked()?;
-        run.log(output.stdout.as_str(), &[Filter::nbd_exports()]);
+    run: |state, call| {
+        let output = state.test.qemu_nbd_list(&call.texts).unchecked()?;
+        state.log_output(&output, &[Filter::nbd_exports()]);
         Ok(Done::tool(output))
     },
     ..Command::BASE
@@ -46,12 +46,12 @@ pub(super) const START: Command = Command {
     fails: Some("that it ends before it serves, and logs what it prints"),
     tool: Some(ToolKind::QemuNbd),
     on: Some((Thing::NbdServer, Role::Starts)),
-    run: |run, call| match run.test.qemu_nbd_server(&call.texts) {
+    run: |state, call| match state.test.qemu_nbd_server(&call.texts) {
         Ok(server) => {
-            run.servers.insert(call.instance, server)?;
+            state.servers.insert(call.instance, server)?;
             Ok(Done::default())
         }
-        Err(error) => run.refusal(error),
+        Err(error) => refused(state, error),
     },
     ..Command::BASE
 };
@@ -59,24 +59,10 @@ pub(super) const START: Command = Command {
 pub(super) const STOP: Command = Command {
     name: "nbd-server stop",
     about: "kills it, and logs that",
-    on: Some((Thing::NbdServer, Role::Uses)),
-    run: |run, call| {
-        run.servers.take(call.instance)?.kill()?;
+    on: Some((Thing::NbdServer, Role::Ends)),
+    run: |state, call| {
+        state.servers.take(call.instance)?.kill()?;
         Ok(Done::default())
     },
     ..Command::BASE
 };
-
-impl Run<'_> {
-    /// A program that ended by itself before it was ready: what it printed is logged. Its end by a
-    /// signal is no refusal.
-    pub(super) fn refusal(&self, error: Error) -> Result<Done> {
-        match &error {
-            Error::Died { launching: true, status: Status::Exited(_), log, .. } => {
-                self.log(log.as_str(), &[self.program_names()]);
-                Ok(Done { failed: Some(error), ..Done::default() })
-            }
-            _ => Err(error),
-        }
-    }
-}

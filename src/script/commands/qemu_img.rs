@@ -2,9 +2,9 @@
 
 use serde_json::{Map, Value, json};
 
-use super::super::run::Run;
-use super::{Call, Command, Done};
+use super::command::{Call, Command, Done};
 use crate::error::{Error, Result, Unchecked};
+use crate::script::state::running::Running;
 use crate::tools::InfoLog;
 
 pub(super) const QEMU_IMG: Command = Command {
@@ -13,9 +13,9 @@ pub(super) const QEMU_IMG: Command = Command {
     about: "runs qemu-img and logs what it prints; a successful `create` prints nothing",
     fails: Some("an exit status other than 0"),
     yields: true,
-    run: |run, call| {
-        let output = run.test.qemu_img(&call.texts).unchecked()?;
-        run.log(output.stdout.as_str(), &[]);
+    run: |state, call| {
+        let output = state.test.qemu_img(&call.texts).unchecked()?;
+        state.log_output(&output, &[]);
         Ok(Done::tool(output))
     },
     ..Command::BASE
@@ -35,7 +35,9 @@ pub(super) const CHECK: Command = Command {
     name: "check",
     usage: "FILE [format=FORMAT]",
     about: "demands that `qemu-img check` finds nothing wrong; its result can be looked at by `assert`",
-    fails: Some("errors, leaks or corruptions, or an image that cannot be checked, whose message is logged"),
+    fails: Some(
+        "errors, leaks or corruptions. An image that cannot be checked is a failure all the same: `! qemu-img check` logs why",
+    ),
     yields: true,
     run: check,
     ..Command::BASE
@@ -56,8 +58,16 @@ pub(super) const MEASURE: Command = Command {
     about: "logs `qemu-img measure` as JSON",
     fails: Some("an exit status other than 0"),
     yields: true,
-    run: |run, call| {
-        run.json_or_failure(run.test.qemu_img_measure(&call.texts), |run, value| run.log(value.clone(), &[]))
+    run: |state, call| match state.test.qemu_img_measure(&call.texts) {
+        Ok(value) => {
+            state.log(value.clone(), &[]);
+            Ok(Done::reply(value))
+        }
+        Err(Error::Tool(output)) => {
+            state.log(output.text().into_owned(), &[]);
+            Ok(Done { failed: Some(Error::Tool(output)), ..Done::default() })
+        }
+        Err(other) => Err(other),
     },
     ..Command::BASE
 };
@@ -71,39 +81,42 @@ pub(super) const COMPARE: Command = Command {
     ..Command::BASE
 };
 
-fn format_of(run: &Run<'_>, call: &Call<'_>, name: &str) -> Result<String> {
-    Ok(call.named(name, run)?.unwrap_or_else(|| run.test.imgfmt().to_owned()))
+fn format_of(state: &Running<'_>, call: &Call<'_>, name: &str) -> Result<String> {
+    Ok(call.named(name, state)?.unwrap_or_else(|| state.test.imgfmt().to_owned()))
 }
 
-fn info(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let (hidden, extra) = (call.named("hide", run)?, call.named("extra", run)?);
+fn info(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
+    let (hidden, extra) = (call.named("hide", state)?, call.named("extra", state)?);
     let extra = extra.as_deref();
     let options = InfoLog {
         filter_path: hidden.as_deref(),
         image_opts: call.has("image-opts"),
         extra_args: extra.as_slice(),
     };
-    let (output, filters) = run.test.img_info(call.text(0), &options)?;
-    run.log(output.stdout.as_str(), &filters);
+    let (output, filters) = state.test.img_info(call.text(0), &options)?;
+    if let Some(hidden) = hidden.filter(|hidden| !output.stdout.contains(hidden)) {
+        return Err(Error::assertion(format!(
+            "hide= hides nothing, for {hidden:?} is not in\n{}",
+            output.stdout
+        )));
+    }
+    state.log_output(&output, &filters);
     Ok(Done::tool(output))
 }
 
-fn check(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let format = format_of(run, call, "format")?;
-    let result = run.test.qemu_img_check(["-f", &format, call.text(0)]);
-    let mut done = run.json_or_failure(result, |_, _| ())?;
-    if let Some(found) = &done.reply {
-        let wrong = ["check-errors", "leaks", "corruptions"].iter().any(|key| found[key].as_u64() > Some(0));
-        done.failed = wrong.then(|| Error::assertion(format!("the image is not sound: {found:#}")));
-    }
-    Ok(done)
+fn check(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
+    let format = format_of(state, call, "format")?;
+    let found = state.test.qemu_img_check(["-f", &format, call.text(0)])?;
+    let wrong = ["check-errors", "leaks", "corruptions"].iter().any(|key| found[key].as_u64() > Some(0));
+    let failed = wrong.then(|| Error::assertion(format!("the image is not sound: {found:#}")));
+    Ok(Done { failed, ..Done::reply(found) })
 }
 
-fn map(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let format = format_of(run, call, "format")?;
-    let map = run.test.qemu_img_map(["-f", &format, call.text(0)])?;
+fn map(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
+    let format = format_of(state, call, "format")?;
+    let map = state.test.qemu_img_map(["-f", &format, call.text(0)])?;
     for extent in lasting_extents(&map) {
-        run.log(Value::Object(extent), &[]);
+        state.log(Value::Object(extent), &[]);
     }
     Ok(Done::reply(map))
 }
@@ -135,26 +148,9 @@ fn lasting_extents(map: &Value) -> Vec<Map<String, Value>> {
     joined
 }
 
-fn compare(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let (format, other) = (format_of(run, call, "format")?, format_of(run, call, "other-format")?);
-    let same = run.test.compare_images_as(call.text(0), &format, call.text(1), &other)?;
-    let claim = || Error::assertion(format!("{} and {} differ", call.text(0), call.text(1)));
-    Done::claim(if same { Ok(()) } else { Err(claim()) })
-}
-
-impl Run<'_> {
-    /// JSON of a tool, shown by `show`; what the tool says instead is logged and is a failure.
-    fn json_or_failure(&self, result: Result<Value>, show: impl FnOnce(&Self, &Value)) -> Result<Done> {
-        match result {
-            Ok(value) => {
-                show(self, &value);
-                Ok(Done::reply(value))
-            }
-            Err(Error::Tool(output)) => {
-                self.log(output.text().into_owned(), &[]);
-                Ok(Done { failed: Some(Error::Tool(output)), ..Done::default() })
-            }
-            Err(other) => Err(other),
-        }
-    }
+fn compare(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
+    let (format, other) = (format_of(state, call, "format")?, format_of(state, call, "other-format")?);
+    let same = state.test.compare_images_as(call.text(0), &format, call.text(1), &other)?;
+    let claim = || format!("{} and {} differ", call.text(0), call.text(1));
+    Ok(Done::claim((!same).then(claim)))
 }

@@ -1,8 +1,10 @@
 //! qemu-io, run to its end or kept at its prompt.
 
-use super::{Command, Done, Role, Thing};
+use super::command::{Command, Done, Role};
+use super::refusal::refused;
 use crate::error::{Error, Result, Unchecked};
 use crate::filter::Filter;
+use crate::script::state::thing::Thing;
 use crate::tools::tells_of_failure;
 
 /// What `!` demands of a command of qemu-io.
@@ -15,9 +17,9 @@ pub(super) const QEMU_IO: Command = Command {
             arguments name one",
     fails: Some("an exit status other than 0, or data that is not the demanded pattern"),
     yields: true,
-    run: |run, call| {
-        let output = run.test.qemu_io(&call.texts).unchecked()?;
-        run.log(output.stdout.as_str(), &[Filter::qemu_io()]);
+    run: |state, call| {
+        let output = state.test.qemu_io(&call.texts).unchecked()?;
+        state.log_output(&output, &[Filter::qemu_io()]);
         // Older versions end with 0 even when data is not the demanded pattern.
         let wrong = (output.success() && tells_of_failure(&output.stdout))
             .then(|| Error::assertion(format!("a request failed: {}\n{}", output.command, output.stdout)));
@@ -33,12 +35,12 @@ pub(super) const OPEN: Command = Command {
     about: "starts a qemu-io that waits for commands",
     fails: Some("that it ends before it takes any, and logs what it prints"),
     on: Some((Thing::Session, Role::Starts)),
-    run: |run, call| match run.test.qemu_io_interactive(&call.texts) {
+    run: |state, call| match state.test.qemu_io_interactive(&call.texts) {
         Ok(session) => {
-            run.sessions.insert(call.instance, session)?;
+            state.sessions.insert(call.instance, session)?;
             Ok(Done::default())
         }
-        Err(error) => run.refusal(error),
+        Err(error) => refused(state, error),
     },
     ..Command::BASE
 };
@@ -50,10 +52,10 @@ pub(super) const CMD: Command = Command {
     fails: Some(REQUEST_FAILS),
     yields: true,
     on: Some((Thing::Session, Role::Uses)),
-    run: |run, call| {
+    run: |state, call| {
         let command = call.texts.join(" ");
-        let printed = run.sessions.get(call.instance)?.cmd(&command)?;
-        run.log(printed.as_str(), &[Filter::qemu_io()]);
+        let printed = state.sessions.get(call.instance)?.cmd(&command)?;
+        state.log(printed.as_str(), &[Filter::qemu_io()]);
         let failed = tells_of_failure(&printed)
             .then(|| Error::assertion(format!("qemu-io command {command:?} failed:\n{printed}")));
         Ok(Done { failed, text: Some(printed), ..Done::default() })
@@ -64,9 +66,9 @@ pub(super) const CMD: Command = Command {
 pub(super) const CLOSE: Command = Command {
     name: "io close",
     about: "ends it",
-    on: Some((Thing::Session, Role::Uses)),
-    run: |run, call| -> Result<Done> {
-        run.sessions.take(call.instance)?.close()?;
+    on: Some((Thing::Session, Role::Ends)),
+    run: |state, call| -> Result<Done> {
+        state.sessions.take(call.instance)?.close()?;
         Ok(Done::default())
     },
     ..Command::BASE

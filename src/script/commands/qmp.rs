@@ -4,14 +4,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::super::run::Run;
-use super::{Call, Command, Done, Role, Thing};
+use super::command::{Call, Command, Done, Role};
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::log::Msg;
 use crate::qmp::{EventMatch, Wait, error_of};
-use crate::value::ordered_qmp;
-use crate::vm::{IoTarget, qemu_io_command_line};
+use crate::script::state::running::Running;
+use crate::script::state::thing::Thing;
+use crate::vm::IoTarget;
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
 
@@ -23,13 +22,13 @@ const EVENT_LIMIT: Duration = Duration::from_secs(60);
 pub(super) const QMP: Command = Command {
     name: "qmp",
     usage: "COMMAND [ARGUMENTS]",
-    about: "sends a QMP command; logs command and reply",
+    about: "sends a QMP command and logs the reply",
     fails: Some("an error as reply"),
     yields: true,
     on: USES,
-    run: |run, call| {
-        let arguments = call.arguments(run)?;
-        qmp(run, call.instance, call.text(0), arguments)
+    run: |state, call| {
+        let arguments = call.arguments(state)?;
+        qmp(state, call.instance, call.text(0), arguments)
     },
     ..Command::BASE
 };
@@ -37,11 +36,11 @@ pub(super) const QMP: Command = Command {
 pub(super) const HMP: Command = Command {
     name: "hmp",
     usage: "WORD...",
-    about: "runs a command of the human monitor; logs the QMP command and its reply",
+    about: "runs a command of the human monitor and logs the reply to the QMP command that carries it",
     fails: Some("an error as reply"),
     yields: true,
     on: USES,
-    run: |run, call| hmp(run, call.instance, &call.texts.join(" ")),
+    run: |state, call| hmp(state, call.instance, &call.texts.join(" ")),
     ..Command::BASE
 };
 
@@ -64,24 +63,23 @@ pub(super) const EVENT: Command = Command {
             have come before. `null` is any value",
     yields: true,
     on: USES,
-    run: |run, call| {
-        let wanted = wanted(call.text(0), call.arguments(run)?);
-        let event = run.vm(call.instance).events_wait(&[wanted], Wait::For(EVENT_LIMIT))?;
-        run.log(event.clone(), &[Filter::qmp_event()]);
+    run: |state, call| {
+        let wanted = wanted(call.text(0), call.arguments(state)?);
+        let event = state.vm(call.instance).events_wait(&[wanted], Wait::For(EVENT_LIMIT))?;
+        state.log(event.clone(), &[Filter::qmp_event()]);
         Ok(Done::reply(event))
     },
     ..Command::BASE
 };
 
-/// Sends a command to a VM; command and reply are logged.
-pub(super) fn qmp(run: &mut Run<'_>, instance: &str, command: &str, arguments: Value) -> Result<Done> {
-    log_command(run, command, &arguments);
-    let reply = run.vm(instance).qmp(command, arguments)?;
-    Ok(log_reply(run, command, reply))
+/// Sends a command to a VM and logs the reply. The command is in the log as the script has it.
+pub(super) fn qmp(state: &mut Running<'_>, instance: &str, command: &str, arguments: Value) -> Result<Done> {
+    let reply = state.vm(instance).qmp(command, arguments)?;
+    Ok(log_reply(state, command, reply))
 }
 
-fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
-    let mut done = qmp(run, instance, HMP_COMMAND, json!({ "command-line": command_line }))?;
+fn hmp(state: &mut Running<'_>, instance: &str, command_line: &str) -> Result<Done> {
+    let mut done = qmp(state, instance, HMP_COMMAND, json!({ "command-line": command_line }))?;
     let printed =
         done.reply.as_ref().and_then(|reply| reply["return"].as_str()).unwrap_or_default().to_owned();
     if done.failed.is_none() && (printed.starts_with("Error:") || printed.starts_with("unknown command")) {
@@ -92,23 +90,17 @@ fn hmp(run: &mut Run<'_>, instance: &str, command_line: &str) -> Result<Done> {
     Ok(done)
 }
 
-fn hmp_qemu_io(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
+fn hmp_qemu_io(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
     let name = call.text(0);
     let target = if call.has("qdev") { IoTarget::Device(name) } else { IoTarget::Drive(name) };
-    log_command(run, HMP_COMMAND, &json!({ "command-line": qemu_io_command_line(target, call.text(1)) }));
-    let io = run.vm(call.instance).try_drive_io(target, call.text(1))?;
+    let io = state.vm(call.instance).try_drive_io(target, call.text(1))?;
     let failed = io.failure();
-    Ok(Done { failed, text: Some(io.printed), ..log_reply(run, HMP_COMMAND, io.reply) })
+    Ok(Done { failed, text: Some(io.printed), ..log_reply(state, HMP_COMMAND, io.reply) })
 }
 
-/// Logs a command as `qmp_log` does.
-pub(super) fn log_command(run: &Run<'_>, command: &str, arguments: &Value) {
-    run.log(Msg::Ordered(json!({ "execute": command, "arguments": ordered_qmp(arguments, false) })), &[]);
-}
-
-/// Logs a reply as `qmp_log` does.
-pub(super) fn log_reply(run: &Run<'_>, command: &str, reply: Value) -> Done {
-    run.log(reply.clone(), &[]);
+/// Logs the reply to a command.
+pub(super) fn log_reply(state: &Running<'_>, command: &str, reply: Value) -> Done {
+    state.log(reply.clone(), &[]);
     Done { failed: error_of(command, &reply).map(Error::from), ..Done::reply(reply) }
 }
 

@@ -2,13 +2,16 @@
 
 use nix::sys::signal::Signal;
 
-use super::qmp::{log_command, log_reply, wanted};
-use super::{Command, Done, Role, Thing};
+use super::command::{Command, Done, Role};
+use super::qmp::{log_reply, wanted};
+use super::refusal::refused;
 use crate::env::ToolKind;
 use crate::error::Result;
 use crate::filter::Filter;
+use crate::script::state::thing::Thing;
 
 const DAEMON: Option<(Thing, Role)> = Some((Thing::StorageDaemon, Role::Uses));
+const ENDS: Option<(Thing, Role)> = Some((Thing::StorageDaemon, Role::Ends));
 
 pub(super) const START: Command = Command {
     name: "storage-daemon start",
@@ -17,15 +20,15 @@ pub(super) const START: Command = Command {
     fails: Some("that it ends before it is ready, and logs what it prints"),
     tool: Some(ToolKind::QemuStorageDaemon),
     on: Some((Thing::StorageDaemon, Role::Starts)),
-    run: |run, call| {
+    run: |state, call| {
         // No name begins with a digit.
         let id = if call.instance.is_empty() { "0" } else { call.instance };
-        match run.test.storage_daemon(&call.texts).instance(id).qmp().start() {
+        match state.test.storage_daemon(&call.texts).instance(id).qmp().start() {
             Ok(daemon) => {
-                run.daemons.insert(call.instance, daemon)?;
+                state.daemons.insert(call.instance, daemon)?;
                 Ok(Done::default())
             }
-            Err(error) => run.refusal(error),
+            Err(error) => refused(state, error),
         }
     },
     ..Command::BASE
@@ -34,15 +37,14 @@ pub(super) const START: Command = Command {
 pub(super) const QMP: Command = Command {
     name: "storage-daemon qmp",
     usage: "COMMAND [ARGUMENTS]",
-    about: "sends it a QMP command; logs command and reply",
+    about: "sends it a QMP command and logs the reply",
     fails: Some("an error as reply"),
     yields: true,
     on: DAEMON,
-    run: |run, call| {
-        let (command, arguments) = (call.text(0), call.arguments(run)?);
-        log_command(run, command, &arguments);
-        let reply = run.daemons.get(call.instance)?.qmp(command, arguments)?;
-        Ok(log_reply(run, command, reply))
+    run: |state, call| {
+        let (command, arguments) = (call.text(0), call.arguments(state)?);
+        let reply = state.daemons.get(call.instance)?.qmp(command, arguments)?;
+        Ok(log_reply(state, command, reply))
     },
     ..Command::BASE
 };
@@ -53,10 +55,10 @@ pub(super) const EVENT: Command = Command {
     about: "waits for an event of it, as `event` does",
     yields: true,
     on: DAEMON,
-    run: |run, call| {
-        let wanted = wanted(call.text(0), call.arguments(run)?);
-        let event = run.daemons.get(call.instance)?.event_wait(wanted)?;
-        run.log(event.clone(), &[Filter::qmp_event()]);
+    run: |state, call| {
+        let wanted = wanted(call.text(0), call.arguments(state)?);
+        let event = state.daemons.get(call.instance)?.event_wait(wanted)?;
+        state.log(event.clone(), &[Filter::qmp_event()]);
         Ok(Done::reply(event))
     },
     ..Command::BASE
@@ -65,9 +67,9 @@ pub(super) const EVENT: Command = Command {
 pub(super) const STOP: Command = Command {
     name: "storage-daemon stop",
     about: "asks it to end, and waits until it has",
-    on: DAEMON,
-    run: |run, call| {
-        run.daemons.take(call.instance)?.stop()?;
+    on: ENDS,
+    run: |state, call| {
+        state.daemons.take(call.instance)?.stop()?;
         Ok(Done::default())
     },
     ..Command::BASE
@@ -76,9 +78,9 @@ pub(super) const STOP: Command = Command {
 pub(super) const KILL: Command = Command {
     name: "storage-daemon kill",
     about: "kills it",
-    on: DAEMON,
-    run: |run, call| -> Result<Done> {
-        run.daemons.take(call.instance)?.kill(Signal::SIGKILL)?;
+    on: ENDS,
+    run: |state, call| -> Result<Done> {
+        state.daemons.take(call.instance)?.kill(Signal::SIGKILL)?;
         Ok(Done::default())
     },
     ..Command::BASE

@@ -1,14 +1,19 @@
 //! Virtual machines: what they are started with, and their life.
 
-use super::super::run::Run;
-use super::super::words::{Piece, Word};
-use super::{Call, Command, Done, Problem, Role, Thing};
+use super::command::{Call, Command, Done, Role};
+use super::refusal::refused;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::process::Status;
+use crate::script::state::running::Running;
+use crate::script::state::thing::Thing;
+use crate::script::text::problem::Problem;
+use crate::script::text::word::{Piece, Word};
 use crate::vm::{Drive, VmBuilder};
 
 const PREPARES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Prepares));
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
+const ENDS: Option<(Thing, Role)> = Some((Thing::Vm, Role::Ends));
 
 /// A command that only changes what the next launch starts with.
 const CONFIG: Command = Command { on: PREPARES, ..Command::BASE };
@@ -26,7 +31,7 @@ pub(super) const DRIVE_RAW: Command = Command {
     name: "vm drive-raw",
     usage: "OPTIONS",
     about: "adds a `-drive` with these options alone",
-    run: |run, call| configure(run, call, |vm| vm.drive_raw(call.text(0))),
+    run: |state, call| configure(state, call, |vm| vm.drive_raw(call.text(0))),
     ..CONFIG
 };
 
@@ -34,13 +39,18 @@ pub(super) const BLOCKDEV: Command = Command {
     name: "vm blockdev",
     usage: "OPTION...",
     about: "adds a `-blockdev`: options, joined by commas, or one JSON object",
-    look: |args| match args {
-        [_, other, ..] if args.iter().any(|word| matches!(word.pieces.first(), Some(Piece::Json { .. }))) => {
+    look: |args| match args.positional() {
+        [_, other, ..]
+            if args
+                .positional()
+                .iter()
+                .any(|word| matches!(word.pieces.first(), Some(Piece::Json { .. }))) =>
+        {
             Err(Problem::new(other.at, 1, "a JSON object is the whole -blockdev: expected nothing beside it"))
         }
         _ => Ok(()),
     },
-    run: |run, call| configure(run, call, |vm| vm.blockdev(call.texts.clone())),
+    run: |state, call| configure(state, call, |vm| vm.blockdev(call.texts.clone())),
     ..CONFIG
 };
 
@@ -48,7 +58,7 @@ pub(super) const DEVICE: Command = Command {
     name: "vm device",
     usage: "OPTIONS",
     about: "adds a `-device`",
-    run: |run, call| configure(run, call, |vm| vm.device(call.text(0))),
+    run: |state, call| configure(state, call, |vm| vm.device(call.text(0))),
     ..CONFIG
 };
 
@@ -56,7 +66,7 @@ pub(super) const OBJECT: Command = Command {
     name: "vm object",
     usage: "OPTIONS",
     about: "adds an `-object`",
-    run: |run, call| configure(run, call, |vm| vm.object(call.text(0))),
+    run: |state, call| configure(state, call, |vm| vm.object(call.text(0))),
     ..CONFIG
 };
 
@@ -64,7 +74,7 @@ pub(super) const INCOMING: Command = Command {
     name: "vm incoming",
     usage: "ADDRESS",
     about: "has it wait for a migration",
-    run: |run, call| configure(run, call, |vm| vm.incoming(call.text(0))),
+    run: |state, call| configure(state, call, |vm| vm.incoming(call.text(0))),
     ..CONFIG
 };
 
@@ -72,7 +82,7 @@ pub(super) const ARG: Command = Command {
     name: "vm arg",
     usage: "ARG...",
     about: "adds arguments as they are, such as `-S`",
-    run: |run, call| configure(run, call, |vm| vm.args(call.texts.clone())),
+    run: |state, call| configure(state, call, |vm| vm.args(call.texts.clone())),
     ..CONFIG
 };
 
@@ -82,9 +92,9 @@ pub(super) const LAUNCH: Command = Command {
             shut down",
     fails: Some("that QEMU ends before its monitor is ready, and logs what it prints"),
     on: Some((Thing::Vm, Role::Starts)),
-    run: |run, call| match run.vm(call.instance).launch() {
+    run: |state, call| match state.vm(call.instance).launch() {
         Ok(()) => Ok(Done::default()),
-        Err(error) => run.refusal(error),
+        Err(error) => refused(state, error),
     },
     ..Command::BASE
 };
@@ -94,8 +104,8 @@ pub(super) const SEND_FILE: Command = Command {
     usage: "FILE",
     about: "opens a file for reading and passes the descriptor, for the `add-fd` or `getfd` that follows",
     on: USES,
-    run: |run, call| {
-        run.vm(call.instance).send_file(call.text(0))?;
+    run: |state, call| {
+        state.vm(call.instance).send_file(call.text(0))?;
         Ok(Done::default())
     },
     ..Command::BASE
@@ -106,8 +116,8 @@ pub(super) const PAUSE_DRIVE: Command = Command {
     usage: "DRIVE [EVENT]",
     about: "holds the requests of a drive at a breakpoint of its blkdebug node, reads and writes if no EVENT is named",
     on: USES,
-    run: |run, call| -> Result<Done> {
-        let vm = run.vm(call.instance);
+    run: |state, call| -> Result<Done> {
+        let vm = state.vm(call.instance);
         match call.texts.get(1) {
             Some(event) => vm.pause_drive_at(call.text(0), event)?,
             None => vm.pause_drive(call.text(0))?,
@@ -122,8 +132,8 @@ pub(super) const RESUME_DRIVE: Command = Command {
     usage: "DRIVE",
     about: "lets a held drive go on",
     on: USES,
-    run: |run, call| {
-        run.vm(call.instance).resume_drive(call.text(0))?;
+    run: |state, call| {
+        state.vm(call.instance).resume_drive(call.text(0))?;
         Ok(Done::default())
     },
     ..Command::BASE
@@ -133,18 +143,18 @@ pub(super) const CLOCK_STEP: Command = Command {
     name: "vm clock-step",
     usage: "[NANOSECONDS]",
     about: "steps the virtual clock, or to its next timer; needs `requires: qtest`",
-    look: |args| match args.first().and_then(Word::plain) {
+    look: |args| match args.positional().first().and_then(Word::plain) {
         Some(text) if text.parse::<u64>().is_err() => {
-            Err(Problem::new(args[0].at, text.len(), "expected a number of nanoseconds"))
+            Err(Problem::new(args.positional()[0].at, text.len(), "expected a number of nanoseconds"))
         }
         _ => Ok(()),
     },
     on: USES,
-    run: |run, call| {
+    run: |state, call| {
         let nanoseconds = call.texts.first().map(|text| {
             text.parse().map_err(|_| Error::assertion(format!("{text:?} is no number of nanoseconds")))
         });
-        run.vm(call.instance).clock_step(nanoseconds.transpose()?)?;
+        state.vm(call.instance).clock_step(nanoseconds.transpose()?)?;
         Ok(Done::default())
     },
     ..Command::BASE
@@ -152,28 +162,28 @@ pub(super) const CLOCK_STEP: Command = Command {
 
 pub(super) const SHUTDOWN: Command = Command {
     name: "vm shutdown",
-    about: "tells it to quit and waits for its end",
-    fails: Some("a bad exit status"),
-    on: USES,
-    run: |run, call| ended(run.vm(call.instance).shutdown()),
+    about: "has it quit and waits for its end",
+    fails: Some("an exit status other than 0"),
+    on: ENDS,
+    run: |state, call| ended(state.running_vm(call.instance)?.shutdown()),
     ..Command::BASE
 };
 
 pub(super) const WAIT: Command = Command {
     name: "vm wait",
     about: "waits until it ends by itself",
-    fails: Some("a bad exit status"),
-    on: USES,
-    run: |run, call| ended(run.vm(call.instance).wait_exit().map(drop)),
+    fails: Some("an exit status other than 0"),
+    on: ENDS,
+    run: |state, call| ended(state.vm(call.instance).wait_exit().map(drop)),
     ..Command::BASE
 };
 
 pub(super) const KILL: Command = Command {
     name: "vm kill",
     about: "kills it",
-    on: USES,
-    run: |run, call| {
-        run.vm(call.instance).kill()?;
+    on: ENDS,
+    run: |state, call| {
+        state.running_vm(call.instance)?.kill()?;
         Ok(Done::default())
     },
     ..Command::BASE
@@ -184,41 +194,42 @@ pub(super) const LOG: Command = Command {
     about: "logs what QEMU has printed since its launch, such as the output of `hmp-qemu-io`, without times",
     yields: true,
     on: USES,
-    run: |run, call| {
-        let printed = run.vm(call.instance).get_log().unwrap_or_default();
-        run.log(printed.as_str(), &[Filter::qtest(), Filter::qemu_io(), run.program_names()]);
+    run: |state, call| {
+        let printed = state.vm(call.instance).get_log().unwrap_or_default();
+        state.log(printed.as_str(), &[Filter::qtest(), Filter::qemu_io(), state.program_names()]);
         Ok(Done { text: Some(printed), ..Done::default() })
     },
     ..Command::BASE
 };
 
 fn configure(
-    run: &mut Run<'_>,
+    state: &mut Running<'_>,
     call: &Call<'_>,
     change: impl FnOnce(VmBuilder) -> VmBuilder,
 ) -> Result<Done> {
-    run.vm(call.instance).configure(change);
+    state.configure(call.instance, change)?;
     Ok(Done::default())
 }
 
-fn drive(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
+fn drive(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
     let mut drive = if call.texts.is_empty() { Drive::empty() } else { Drive::new(call.text(0)) };
-    if let Some(options) = call.named("options", run)? {
+    if let Some(options) = call.named("options", state)? {
         drive = drive.options(options);
     }
-    if let Some(interface) = call.named("interface", run)? {
+    if let Some(interface) = call.named("interface", state)? {
         drive = drive.interface(interface);
     }
-    if let Some(format) = call.named("format", run)? {
+    if let Some(format) = call.named("format", state)? {
         drive = drive.format(format);
     }
-    configure(run, call, |vm| vm.drive_with(drive))
+    configure(state, call, |vm| vm.drive_with(drive))
 }
 
 fn ended(result: Result<()>) -> Result<Done> {
     match result {
         Ok(()) => Ok(Done::default()),
-        Err(error @ Error::Died { status: crate::process::Status::Exited(_), .. }) => {
+        // One that was gone before it was asked to end may have ended with 0.
+        Err(error @ Error::Died { status: Status::Exited(code), .. }) if code != 0 => {
             Ok(Done { failed: Some(error), ..Done::default() })
         }
         Err(other) => Err(other),
