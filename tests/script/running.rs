@@ -319,7 +319,7 @@ vm@two launch
     let (log, result) = run_in(&test, text);
     result.unwrap();
     let printed: Vec<_> = log.lines().filter(|line| !line.starts_with("> ")).collect();
-    assert_eq!(printed, ["Start NBD server", "Kill NBD server"]);
+    assert_eq!(printed, ["Start NBD server", "Stop NBD server"]);
     assert!(test.context().registry().is_empty());
     assert!(test.context().take_late().is_empty());
 }

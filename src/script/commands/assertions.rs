@@ -2,7 +2,7 @@
 
 use std::cmp::Ordering;
 
-use serde_json::{Number, Value};
+use serde_json::Value;
 
 use super::command::{Call, Command, Done, Role};
 use crate::env::similar_word;
@@ -14,7 +14,7 @@ use crate::script::state::thing::Thing;
 use crate::script::text::path;
 use crate::script::text::problem::Problem;
 use crate::script::text::word::{Piece, Word};
-use crate::value::json_eq;
+use crate::value::{json_eq, py_cmp};
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
 
@@ -26,10 +26,10 @@ const OPERATORS: [(&str, Holds); 7] = [
     ("==", |found, expected| Some(json_eq(found, expected))),
     ("!=", |found, expected| Some(!json_eq(found, expected))),
     ("in", |found, list| Some(list.as_array()?.iter().any(|one| json_eq(found, one)))),
-    ("<", |found, expected| order(found, expected).map(Ordering::is_lt)),
-    ("<=", |found, expected| order(found, expected).map(Ordering::is_le)),
-    (">", |found, expected| order(found, expected).map(Ordering::is_gt)),
-    (">=", |found, expected| order(found, expected).map(Ordering::is_ge)),
+    ("<", |found, expected| py_cmp(found, expected).map(Ordering::is_lt)),
+    ("<=", |found, expected| py_cmp(found, expected).map(Ordering::is_le)),
+    (">", |found, expected| py_cmp(found, expected).map(Ordering::is_gt)),
+    (">=", |found, expected| py_cmp(found, expected).map(Ordering::is_ge)),
 ];
 
 const EXPECTED: &str = "expected one of == != < <= > >= in, and one value after it";
@@ -126,16 +126,6 @@ fn assert(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
     Ok(Done::claim(
         (!holds).then(|| format!("not true: {path} {op} {expected}\n{path} is {found} in\n{reply:#}")),
     ))
-}
-
-/// The order of two numbers, integers of any size without loss.
-fn order(found: &Value, expected: &Value) -> Option<Ordering> {
-    let integer = |number: &Number| number.as_u64().map(i128::from).or(number.as_i64().map(i128::from));
-    let (Value::Number(found), Value::Number(expected)) = (found, expected) else { return None };
-    match (integer(found), integer(expected)) {
-        (Some(found), Some(expected)) => Some(found.cmp(&expected)),
-        _ => found.as_f64()?.partial_cmp(&expected.as_f64()?),
-    }
 }
 
 fn bitmap(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {

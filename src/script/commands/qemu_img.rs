@@ -4,18 +4,19 @@ use serde_json::{Map, Value, json};
 
 use super::command::{Call, Command, Done};
 use crate::error::{Error, Result, Unchecked};
+use crate::filter::Filter;
 use crate::script::state::running::Running;
 use crate::tools::InfoLog;
 
 pub(super) const QEMU_IMG: Command = Command {
     name: "qemu-img",
     usage: "ARG...",
-    about: "runs qemu-img and logs what it prints; a successful `create` prints nothing",
+    about: "runs qemu-img and logs what it prints, without sizes on disk; a successful `create` prints nothing",
     fails: Some("an exit status other than 0"),
     yields: true,
     run: |state, call| {
         let output = state.test.qemu_img(&call.texts).unchecked()?;
-        state.log_output(&output, &[]);
+        state.log_output(&output, &[Filter::host_sizes()]);
         Ok(Done::tool(output))
     },
     ..Command::BASE
@@ -81,8 +82,12 @@ pub(super) const COMPARE: Command = Command {
     ..Command::BASE
 };
 
-fn format_of(state: &Running<'_>, call: &Call<'_>, name: &str) -> Result<String> {
-    Ok(call.named(name, state)?.unwrap_or_else(|| state.test.imgfmt().to_owned()))
+/// The format that an option names, or the tested one for this file.
+fn format_of(state: &Running<'_>, call: &Call<'_>, name: &str, file: &str) -> Result<String> {
+    match call.named(name, state)? {
+        Some(format) => Ok(format),
+        None => state.test.assume_tested_format(file).map(|()| state.test.imgfmt().to_owned()),
+    }
 }
 
 fn info(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
@@ -93,7 +98,8 @@ fn info(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
         image_opts: call.has("image-opts"),
         extra_args: extra.as_slice(),
     };
-    let (output, filters) = state.test.img_info(call.text(0), &options)?;
+    let (output, filters) = state.test.img_info(call.text(0), &options);
+    let output = output.unchecked()?;
     if let Some(hidden) = hidden.filter(|hidden| !output.stdout.contains(hidden)) {
         return Err(Error::assertion(format!(
             "hide= hides nothing, for {hidden:?} is not in\n{}",
@@ -105,15 +111,17 @@ fn info(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
 }
 
 fn check(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
-    let format = format_of(state, call, "format")?;
+    let format = format_of(state, call, "format", call.text(0))?;
     let found = state.test.qemu_img_check(["-f", &format, call.text(0)])?;
-    let wrong = ["check-errors", "leaks", "corruptions"].iter().any(|key| found[key].as_u64() > Some(0));
+    // Counters that are 0 are left out, but for the errors.
+    let is_wrong = |key: &&str| found.get(*key).is_some_and(|count| count != 0);
+    let wrong = ["check-errors", "leaks", "corruptions"].iter().any(is_wrong);
     let failed = wrong.then(|| Error::assertion(format!("the image is not sound: {found:#}")));
     Ok(Done { failed, ..Done::reply(found) })
 }
 
 fn map(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
-    let format = format_of(state, call, "format")?;
+    let format = format_of(state, call, "format", call.text(0))?;
     let map = state.test.qemu_img_map(["-f", &format, call.text(0)])?;
     for extent in lasting_extents(&map) {
         state.log(Value::Object(extent), &[]);
@@ -149,7 +157,8 @@ fn lasting_extents(map: &Value) -> Vec<Map<String, Value>> {
 }
 
 fn compare(state: &mut Running<'_>, call: &Call<'_>) -> Result<Done> {
-    let (format, other) = (format_of(state, call, "format")?, format_of(state, call, "other-format")?);
+    let format = format_of(state, call, "format", call.text(0))?;
+    let other = format_of(state, call, "other-format", call.text(1))?;
     let same = state.test.compare_images_as(call.text(0), &format, call.text(1), &other)?;
     let claim = || format!("{} and {} differ", call.text(0), call.text(1));
     Ok(Done::claim((!same).then(claim)))

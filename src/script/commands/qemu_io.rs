@@ -2,10 +2,10 @@
 
 use super::command::{Command, Done, Role};
 use super::refusal::refused;
-use crate::error::{Error, Result, Unchecked};
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::script::state::thing::Thing;
-use crate::tools::tells_of_failure;
+use crate::tools::reports_failure;
 
 /// What `!` demands of a command of qemu-io.
 pub(super) const REQUEST_FAILS: &str = "a request that fails, or data that is not the demanded pattern";
@@ -18,13 +18,13 @@ pub(super) const QEMU_IO: Command = Command {
     fails: Some("an exit status other than 0, or data that is not the demanded pattern"),
     yields: true,
     run: |state, call| {
-        let output = state.test.qemu_io(&call.texts).unchecked()?;
-        state.log_output(&output, &[Filter::qemu_io()]);
         // Older versions end with 0 even when data is not the demanded pattern.
-        let wrong = (output.success() && tells_of_failure(&output.stdout))
-            .then(|| Error::assertion(format!("a request failed: {}\n{}", output.command, output.stdout)));
-        let done = Done::tool(output);
-        Ok(Done { failed: done.failed.or(wrong), ..done })
+        let (output, failed) = match state.test.qemu_io(&call.texts) {
+            Err(Error::Tool(output)) => ((*output).clone(), Some(Error::Tool(output))),
+            other => (other?, None),
+        };
+        state.log_output(&output, &[Filter::qemu_io()]);
+        Ok(Done { failed, ..Done::tool(output) })
     },
     ..Command::BASE
 };
@@ -54,9 +54,9 @@ pub(super) const CMD: Command = Command {
     on: Some((Thing::Session, Role::Uses)),
     run: |state, call| {
         let command = call.texts.join(" ");
-        let printed = state.sessions.get(call.instance)?.cmd(&command)?;
+        let printed = state.sessions.get(call.instance)?.try_cmd(&command)?;
         state.log(printed.as_str(), &[Filter::qemu_io()]);
-        let failed = tells_of_failure(&printed)
+        let failed = reports_failure(&printed)
             .then(|| Error::assertion(format!("qemu-io command {command:?} failed:\n{printed}")));
         Ok(Done { failed, text: Some(printed), ..Done::default() })
     },
@@ -65,7 +65,7 @@ pub(super) const CMD: Command = Command {
 
 pub(super) const CLOSE: Command = Command {
     name: "io close",
-    about: "ends it",
+    about: "ends it, in order",
     on: Some((Thing::Session, Role::Ends)),
     run: |state, call| -> Result<Done> {
         state.sessions.take(call.instance)?.close()?;

@@ -52,7 +52,7 @@ impl<'t> Running<'t> {
     /// The reply that assertions look at.
     pub(crate) fn reply(&self) -> Result<&Value> {
         self.reply.as_ref().ok_or_else(|| {
-            Error::assertion(
+            Error::misuse(
                 "there is no reply to look at: the last command that could have one gave none, or was not run",
             )
         })
@@ -139,7 +139,7 @@ impl<'t> Running<'t> {
         let vm = self.vm(name);
         if vm.pid().is_some() {
             let called = Thing::Vm.called(name);
-            return Err(Error::assertion(format!(
+            return Err(Error::misuse(format!(
                 "{called} runs: what it starts with can be changed before its launch, or after its end"
             )));
         }

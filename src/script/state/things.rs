@@ -20,7 +20,7 @@ impl<T> Things<T> {
     /// Takes in one that was started. If there is one of its name, that goes on and the new one ends.
     pub(crate) fn insert(&mut self, name: &str, thing: T) -> Result<()> {
         if self.running.contains_key(name) {
-            return Err(Error::assertion(format!("{} runs already", self.kind.called(name))));
+            return Err(Error::misuse(format!("{} runs already", self.kind.called(name))));
         }
         self.running.insert(name.to_owned(), thing);
         Ok(())
@@ -39,5 +39,5 @@ impl<T> Things<T> {
 
 /// What is to be used or ended, and does not run.
 pub(super) fn not_running(kind: Thing, name: &str) -> Error {
-    Error::assertion(format!("{} does not run", kind.called(name)))
+    Error::misuse(format!("{} does not run", kind.called(name)))
 }
