@@ -1,7 +1,7 @@
 //! How a program ended and what it printed.
 
 use std::borrow::Cow;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::os::unix::process::ExitStatusExt;
 
 use nix::sys::signal::Signal;
@@ -75,7 +75,7 @@ pub struct Output {
     /// How it ended.
     pub status: Status,
     /// What it printed on stdout, and on stderr too unless they were captured apart. Bytes that are
-    /// not UTF-8 are replaced, and every line ends in `\n` alone, whatever it was.
+    /// not UTF-8 show as `\xfe`, and every line ends in `\n` alone, whatever it was.
     pub stdout: String,
     /// What it printed on stderr, if captured apart.
     pub stderr: String,
@@ -97,12 +97,24 @@ impl Output {
     }
 }
 
-/// What a program printed, as cases see it: bytes that are not UTF-8 become U+FFFD, and lines that end in
-/// `\r\n` or `\r` end in `\n` (`iotests.py: universal_newlines`).
+/// What a program printed, as cases see it: [`readable`], and lines that end in `\r\n` or `\r` end in `\n`
+/// (`iotests.py: universal_newlines`).
 pub(crate) fn text_of(bytes: Vec<u8>) -> String {
-    let text = String::from_utf8(bytes)
-        .unwrap_or_else(|error| String::from_utf8_lossy(error.as_bytes()).into_owned());
+    let text = String::from_utf8(bytes).unwrap_or_else(|error| readable(error.as_bytes()));
     if text.contains('\r') { text.replace("\r\n", "\n").replace('\r', "\n") } else { text }
+}
+
+/// Bytes as text: each that is not UTF-8 is shown as `\xfe`, so that two that differ stay different. A backslash in the
+/// text is left as it is.
+pub(crate) fn readable(bytes: &[u8]) -> String {
+    let mut text = String::with_capacity(bytes.len());
+    for chunk in bytes.utf8_chunks() {
+        text.push_str(chunk.valid());
+        for byte in chunk.invalid() {
+            let _ = write!(text, "\\x{byte:02x}");
+        }
+    }
+    text
 }
 
 #[cfg(test)]
@@ -111,6 +123,14 @@ mod tests {
 
     #[test]
     fn lines_end_in_one_way_only() {
-        assert_eq!(text_of(b"a\r\nb\rc\n\r\r\n\xff\r".to_vec()), "a\nb\nc\n\n\n\u{fffd}\n");
+        assert_eq!(text_of(b"a\r\nb\rc\n\r\r\n\xff\r".to_vec()), "a\nb\nc\n\n\n\\xff\n");
+    }
+
+    #[test]
+    fn each_byte_that_is_not_text_shows() {
+        assert_eq!(readable("ä\u{1b}".as_bytes()), "ä\u{1b}");
+        // The second begins a character that does not go on.
+        assert_eq!(readable(b"a\xfe\xc3b\\xfe"), "a\\xfe\\xc3b\\xfe");
+        assert_ne!(text_of(b"\xfe".to_vec()), text_of(b"\xff".to_vec()));
     }
 }

@@ -24,7 +24,7 @@ const MAIN: &str = "main.rs";
 /// case is to recompile nothing. So the harness looks for them, and marks the build as out of
 /// date when there are any. `dir` is where it looks for scripts as well.
 ///
-/// For use in a build script: whatever goes wrong is told to cargo, which then fails the build.
+/// For use in a build script. Whatever goes wrong is reported to cargo, which then fails the build.
 pub fn cases(dir: &str) {
     if let Err(problem) = register(dir) {
         println!("cargo::error={problem}");
@@ -97,8 +97,8 @@ pub(crate) fn is_case(file: &str) -> bool {
 }
 
 /// The files with one of these extensions below `dir`, relative to it, in the order of their names. Hidden ones are
-/// those of editors, such as Emacs' `.#name.rs`, a link that leads nowhere. Nothing but directories is looked into,
-/// and nothing looked at twice: there may be thousands of cases.
+/// those of editors, such as Emacs' `.#name.rs`, a link that leads nowhere. Symbolic links are followed. A plain file is
+/// not looked at: there may be thousands of cases.
 pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
     let mut below = vec![String::new()];
@@ -111,9 +111,23 @@ pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, Stri
             if name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
-            let is_dir = entry.file_type().map_err(failed)?.is_dir();
+            let kind = entry.file_type().map_err(failed)?;
+            let target =
+                kind.is_symlink().then(|| fs::metadata(entry.path()).map(|target| target.file_type()));
+            // A link that leads nowhere is an error once it is read.
+            let kind = target.and_then(Result::ok).unwrap_or(kind);
+            let is_dir = kind.is_dir();
             let extension = Path::new(&name).extension();
             let has_extension = extension.is_some_and(|its| extensions.iter().any(|one| its == *one));
+            if is_dir && entry.path().is_symlink() {
+                refuse_circle(&entry.path())?;
+            }
+            if has_extension && !(is_dir || kind.is_file() || kind.is_symlink()) {
+                return Err(format!(
+                    "{} is neither a file nor a directory: remove it",
+                    entry.path().display()
+                ));
+            }
             match name.to_str() {
                 Some(name) if is_dir => below.push(format!("{prefix}{name}/")),
                 Some(name) if has_extension => found.push(format!("{prefix}{name}")),
@@ -126,6 +140,20 @@ pub(crate) fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, Stri
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// An error if a link to a directory leads back to one that is above it.
+fn refuse_circle(link: &Path) -> Result<(), String> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match link.ancestors().skip(1).find(|above| real(above) == real(link)) {
+        Some(above) => {
+            let (link, above) = (link.display(), above.display());
+            Err(format!(
+                "the symbolic link {link} leads back to {above}: remove it, or let it lead elsewhere"
+            ))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Looks for the function by its text: a build script that parsed Rust would cost more than the

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::name::{self, TrialName};
 use crate::context::mounts;
 use crate::error::{Error, Result};
 use crate::process::Printed;
@@ -22,8 +23,8 @@ pub(super) const ACTUAL: &str = "actual.out";
 #[derive(Debug)]
 pub(super) struct Kept {
     base: PathBuf,
-    /// Tells the trials of a suite from those of others that have the same names.
-    mark: Option<String>,
+    /// Distinguishes the trials of a project or a suite from those of others that have the same names.
+    mark: String,
 }
 
 /// Why the files of a trial are kept.
@@ -38,22 +39,21 @@ pub(super) enum Why {
 impl Kept {
     /// Below `base`, which must be on the same file system as the trials' directories: keeping is a
     /// rename.
-    pub(super) fn below(base: &Path, mark: Option<String>) -> Self {
+    pub(super) fn below(base: &Path, mark: String) -> Self {
         Self { base: base.to_owned(), mark }
     }
 
-    fn place(&self, trial: &str, why: Why) -> PathBuf {
+    fn place(&self, trial: &Path, why: Why) -> PathBuf {
         let kind = match why {
             Why::Failed => "failed",
             Why::Asked => "kept",
         };
-        // A colon in a path would make QEMU take what is before it for a protocol.
-        self.base.join(kind).join(self.mark.as_deref().unwrap_or_default()).join(trial.replace("::", "."))
+        self.base.join(kind).join(&self.mark).join(trial)
     }
 
     /// Keeps a trial's directory, in place of what an earlier run kept.
-    pub(super) fn keep(&self, dir: &Path, trial: &str, why: Why) -> Result<PathBuf> {
-        let place = self.place(trial, why);
+    pub(super) fn keep(&self, dir: &Path, trial: &TrialName, why: Why) -> Result<PathBuf> {
+        let place = self.place(&trial.kept_path(), why);
         self.forget(trial);
         // Or what is kept could not be removed any more.
         mounts::release(&[dir.to_owned()]);
@@ -68,18 +68,23 @@ impl Kept {
         Ok(place)
     }
 
-    /// Removes what an earlier run kept of a trial that is gone, and directories that are empty then.
-    pub(super) fn remove(&self, trial: &str) {
-        self.forget(trial);
+    /// Removes what an earlier run kept of a trial that is gone, which had this name, and directories that are empty then.
+    pub(super) fn remove(&self, name: &str) {
+        let trial = name::place_of(name);
+        self.forget_at(&trial);
         for why in [Why::Failed, Why::Asked] {
-            let place = self.place(trial, why);
+            let place = self.place(&trial, why);
             let above = place.ancestors().skip(1).take_while(|dir| *dir != self.base);
             let _ = above.map(fs::remove_dir).find(Result::is_err);
         }
     }
 
     /// Removes what an earlier run kept.
-    pub(super) fn forget(&self, trial: &str) {
+    pub(super) fn forget(&self, trial: &TrialName) {
+        self.forget_at(&trial.kept_path());
+    }
+
+    fn forget_at(&self, trial: &Path) {
         for why in [Why::Failed, Why::Asked] {
             let _ = fs::remove_dir_all(self.place(trial, why));
         }

@@ -28,8 +28,8 @@ pub(crate) fn print(text: &str) -> ExitCode {
 }
 
 /// Lists trials as libtest-mimic does, which writes each line by itself: there may be thousands.
-pub(super) fn list<'n>(args: &Arguments, names: impl Iterator<Item = &'n str>) -> ExitCode {
-    let text: String = names.flat_map(|name| [name, ": test\n"]).collect();
+pub(super) fn list(args: &Arguments, names: impl Iterator<Item = String>) -> ExitCode {
+    let text: String = names.map(|name| name + ": test\n").collect();
     match &args.logfile {
         None => print(&text),
         Some(path) => match fs::write(path, text) {

@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::diff;
+use super::name::TestName;
 use crate::env::Version;
 use crate::error::{Error, Result};
 
@@ -14,6 +15,15 @@ use crate::error::{Error, Result};
 pub(super) const EXTENSION: &str = ".out";
 /// Variant for `CACHEMODE=none`.
 pub(super) const NOCACHE: &str = "nocache";
+
+/// Machines that QEMU has as a default, and references can be specific to, besides the one of the
+/// emulator in use.
+pub(super) const MACHINES: [&str; 5] = ["pc", "q35", "virt", "s390-ccw-virtio", "pseries"];
+
+/// Whether `<test>.<word>.out` is a variant of the reference of `<test>`, on some machine at least.
+pub(super) fn is_variant(word: &str) -> bool {
+    word == NOCACHE || crate::suite::IMAGE_FORMATS.contains(&word) || MACHINES.contains(&word)
+}
 
 /// What of the environment a reference may depend on. The last two cost a look at QEMU, so they
 /// are asked for only when there is such a reference.
@@ -30,10 +40,9 @@ pub(super) struct Point<'a> {
 
 /// Where a test's references may be.
 #[derive(Clone, Debug)]
-pub(super) struct Location {
+pub(super) struct Location<'n> {
     root: PathBuf,
-    test: String,
-    param: Option<String>,
+    test: &'n TestName,
 }
 
 /// How a log and its reference disagree.
@@ -80,21 +89,25 @@ enum Bound {
     From(Version),
 }
 
-impl Location {
-    /// References below `root` of this test, with this parameter.
-    pub(super) fn new(root: PathBuf, test: &str, param: Option<&str>) -> Self {
-        Self { root, test: test.to_owned(), param: param.map(str::to_owned) }
+impl<'n> Location<'n> {
+    /// References of this test below `root`.
+    pub(super) fn new(root: PathBuf, test: &'n TestName) -> Self {
+        Self { root, test }
     }
 
     /// Where a first reference goes.
     pub(super) fn default_path(&self) -> PathBuf {
-        self.root.join(format!("{}{EXTENSION}", self.test))
+        self.root.join(format!("{}{EXTENSION}", self.test.shared_stem()))
+    }
+
+    /// Where a reference goes that no other parameter of the test has.
+    pub(super) fn own_path(&self) -> Option<PathBuf> {
+        self.test.own_stem().map(|stem| self.root.join(format!("{stem}{EXTENSION}")))
     }
 
     /// The reference that holds: of the parameter before that of all, and in `check`'s order.
     pub(super) fn find(&self, point: &Point<'_>) -> Result<Option<PathBuf>> {
-        let own = self.param.as_ref().map(|param| format!("{}/{param}", self.test));
-        for stem in own.iter().chain([&self.test]) {
+        for stem in self.test.own_stem().into_iter().chain([self.test.shared_stem()]) {
             if let Some(path) = find(&self.root.join(stem), point)? {
                 return Ok(Some(path));
             }
@@ -281,8 +294,9 @@ mod tests {
         let machine = || Ok("pc".to_owned());
         let version = || Ok(version.parse().expect("a version"));
         let point = Point { nocache, imgfmt: "qcow2", machine: &machine, version: &version };
-        let location = Location::new(dir.path().to_owned(), "t/one", Some("1M"));
-        let path = location.find(&point).expect("look-up");
+        let test =
+            TestName { test: "one".to_owned(), param: Some("1M".to_owned()), ..TestName::of_case("t") };
+        let path = Location::new(dir.path().to_owned(), &test).find(&point).expect("look-up");
         path.map_or_else(String::new, |path| {
             path.strip_prefix(dir.path()).expect("below the root").display().to_string()
         })

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::Project;
 use super::artefacts::Kept;
 use super::bless::Blessing;
+use super::name::TrialName;
 use super::outcome::Record;
 use crate::context::RunDir;
 use crate::env::{TestEnv, ToolKind, Version};
@@ -35,7 +36,7 @@ pub(super) struct Run {
     /// Held for good by whoever ends the process by a signal.
     pub(super) stopping: Mutex<()>,
     /// The first trial that failed.
-    pub(super) first_failure: OnceLock<String>,
+    pub(super) first_failure: OnceLock<TrialName>,
     /// Until somebody takes them.
     records: Mutex<Option<Vec<Record>>>,
 }
@@ -51,8 +52,8 @@ impl Run {
     ) -> Result<Self> {
         let dir = RunDir::create(base, env.sock_dir().unwrap_or(env.tmp_dir()))?;
         Ok(Self {
-            kept: Kept::below(base, project.suite_mark()),
-            variables: super::variables::of(&env, project.suite_mark().is_some()),
+            kept: Kept::below(base, project.mark()),
+            variables: super::variables::of(&env, project.has_suite()),
             project,
             env,
             dir,
@@ -84,7 +85,7 @@ impl Run {
     }
 
     /// The names of what has run so far.
-    pub(super) fn names(&self) -> BTreeSet<String> {
+    pub(super) fn names(&self) -> BTreeSet<TrialName> {
         self.records().iter().flatten().map(|record| record.name.clone()).collect()
     }
 

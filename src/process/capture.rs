@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{Child, Cmd, Deadline, Output, Registry, Stream};
 use crate::error::{Error, Result};
-use crate::output::text_of;
+use crate::output::{readable, text_of};
 
 /// How much is read before other things are looked at.
 const CHUNK: u64 = 64 * 1024;
@@ -141,7 +141,7 @@ impl Collector {
     }
 
     fn beginning(&self) -> String {
-        String::from_utf8_lossy(&self.bytes[..self.bytes.len().min(200)]).into_owned()
+        readable(&self.bytes[..self.bytes.len().min(200)])
     }
 
     fn into_text(self) -> String {

@@ -26,6 +26,7 @@ pub fn main(project: Project) -> ExitCode {
     if let Some(code) = supervisor::take_over() {
         return code;
     }
+    harness::outlive_file_size_limit();
     let args = match Args::from_process() {
         Ok(args) => args,
         Err(error) => return harness::refuse(&[error]),
@@ -92,9 +93,9 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     let shared = Arc::new(Shared { surroundings, programs });
     let project = project.with_suite(shared.surroundings.tree.root());
     if env.listing() == Some(Listing::Environment) {
-        points.retain(|point| args.select(&point.name()));
+        points.retain(|point| args.select(&point.name().to_string()));
         let dir = env.test_dir().unwrap_or(&work_dir).join("by-hand");
-        let dir = dir.join(project.suite_mark().unwrap_or_default());
+        let dir = dir.join(project.mark());
         let listing = listing::environment(&shared, &points, &env, &dir).map_err(one)?;
         return Ok(harness::print(&listing));
     }

@@ -14,7 +14,7 @@ pub(super) fn text(records: &[Record], is_whole: bool) -> String {
             Outcome::KnownFailure { reason, .. } => ("not ok", format!(" # TODO {}", escaped(reason))),
             Outcome::Failed(_) => ("not ok", String::new()),
         };
-        let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name));
+        let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name.to_string()));
         diagnostics(&mut out, record);
     }
     if !is_whole {

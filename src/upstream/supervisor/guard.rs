@@ -17,7 +17,8 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
 
-use super::{End, Report, descendants};
+use super::descendants;
+use super::report::{End, Report};
 use crate::context::mounts;
 use crate::error::{Error, Result};
 use crate::process::Deadline;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::{MARK, Report};
+use super::report::{MARK, Report};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 
