@@ -17,7 +17,7 @@ const MARK: &str = "iotests_new_cases";
 /// The file that holds `main`, which is no case.
 const MAIN: &str = "main.rs";
 
-/// Registers every `*.rs` file below `dir` but its own `main.rs` and hidden ones, and tells cargo to run the build
+/// Registers every `*.rs` file below `dir` but its own `main.rs` and hidden ones, and has cargo run the build
 /// script again when one of them goes or changes. `dir` is taken from the project's root.
 ///
 /// Cargo cannot watch for new files without watching all that is below `dir`, and a changed script

@@ -9,6 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;
+use std::sync::LazyLock;
 
 use regex::Regex;
 use walkdir::WalkDir;
@@ -18,6 +19,19 @@ const EXCEPTION: &str = "script";
 
 /// Files outside the table of rooms: the root, what build scripts include, and what cases import.
 const APART: [&str; 3] = ["lib", "register", "prelude"];
+
+static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[A-Za-z_]\w*(?:::[A-Za-z_]\w*)+").unwrap());
+static USE: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?s)(?:pub(?:\([^)]*\))?\s+)?use\s+([^;]*);").unwrap());
+static NO_LOGIC: LazyLock<Regex> =
+    LazyLock::new(|| Regex::new(r"(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+;|#!?\[[^\]]*\]").unwrap());
+/// Comments and literals.
+static NO_CODE: LazyLock<Regex> = LazyLock::new(|| {
+    Regex::new(
+        r##"(?s)//[^\n]*|/\*.*?\*/|\bb?r#+".*?"#+|\bb?r"[^"]*"|b?"(?:\\.|[^"\\])*"|b?'(?:\\[^']+|\\'|[^'\\])'"##,
+    )
+    .unwrap()
+});
 
 /// A path in Rust code, and a module's.
 type Segments = Vec<String>;
@@ -45,8 +59,7 @@ impl Sources {
             let Some(module) = path.to_str().unwrap().strip_suffix(".rs") else { continue };
             let mut module: Segments = module.split('/').map(str::to_owned).collect();
             module.pop_if(|last| ["mod", "lib"].contains(&last.as_str()));
-            sources
-                .insert(module.clone(), Source::parse(&fs::read_to_string(entry.path()).unwrap(), &module));
+            sources.insert(module.clone(), Source::parse(&fs::read_to_string(entry.path()).unwrap()));
         }
         Self(sources)
     }
@@ -93,10 +106,9 @@ impl Sources {
 
     /// Which module's file uses which.
     fn uses(&self) -> BTreeMap<Segments, BTreeSet<Segments>> {
-        let path = Regex::new(r"\b[A-Za-z_]\w*(?:::[A-Za-z_]\w*)+").unwrap();
         let mut uses = BTreeMap::new();
         for (module, source) in self.0.iter().filter(|(_, source)| source.has_logic) {
-            let named = path
+            let named = PATH
                 .find_iter(&source.code)
                 .map(|found| found.as_str().split("::").map(str::to_owned).collect());
             let paths = source.imports.iter().map(|(_, path)| path.clone()).chain(named);
@@ -108,19 +120,17 @@ impl Sources {
 }
 
 impl Source {
-    fn parse(text: &str, module: &[String]) -> Self {
+    fn parse(text: &str) -> Self {
         let code = without_comments_and_literals(text);
         let code = code.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        let line = Regex::new(r"(?s)(?:pub(?:\([^)]*\))?\s+)?use\s+([^;]*);").unwrap();
         let mut imports = Vec::new();
-        for found in line.captures_iter(code) {
+        for found in USE.captures_iter(code) {
             let tree: String = found[1].split_whitespace().collect::<Vec<_>>().join(" ");
             expand(&[], &tree, &mut imports);
         }
-        let code = line.replace_all(code, "").into_owned();
-        let rest =
-            Regex::new(r"(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+;|#!?\[[^\]]*\]").unwrap().replace_all(&code, "");
-        let has_logic = !rest.trim().is_empty() || module.is_empty() && rest.contains("fn ");
+        let code = USE.replace_all(code, "").into_owned();
+        let rest = NO_LOGIC.replace_all(&code, "");
+        let has_logic = !rest.trim().is_empty();
         Self { imports, has_logic, code: code.replace("$crate", "crate") }
     }
 }
@@ -157,10 +167,7 @@ fn expand(before: &[String], tree: &str, imports: &mut Vec<(String, Segments)>) 
 
 /// Rust code with blanks in place of what is no code.
 fn without_comments_and_literals(text: &str) -> String {
-    let other = Regex::new(
-        r##"(?s)//[^\n]*|/\*.*?\*/|\bb?r#+".*?"#+|\bb?r"[^"]*"|b?"(?:\\.|[^"\\])*"|b?'(?:\\[^']+|\\'|[^'\\])'"##,
-    );
-    other.unwrap().replace_all(text, " ").into_owned()
+    NO_CODE.replace_all(text, " ").into_owned()
 }
 
 fn file(module: &[String]) -> String {

@@ -50,7 +50,7 @@ impl Args {
     }
 
     /// The run of nextest that this process is a part of. nextest asks for each trial by its whole
-    /// name; without one it is no process of its, though something above it may be.
+    /// name; a process without one was started by something that nextest runs.
     pub(crate) fn nextest_run<'e>(&self, env: &'e TestEnv) -> Option<&'e str> {
         env.nextest_run().filter(|_| self.exact_names().is_some())
     }

@@ -1,4 +1,4 @@
-//! What a trial leaves behind for whoever looks into its failure.
+//! The files of a trial that are kept, and the ends of its logs, for looking into its failure.
 
 use std::borrow::Cow;
 use std::fs;
@@ -11,7 +11,7 @@ use crate::process::Printed;
 
 /// Lines of each log file that a failure shows.
 const TAIL: usize = 20;
-/// How much of a log file is looked at for them: a reply of the monitor can be long, and a log endless.
+/// How much of a log file is read for them: a reply of the monitor can be long, and a log endless.
 const END: u64 = 4 << 20;
 /// How much of a line is shown.
 const WIDTH: usize = 300;
@@ -142,14 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_log_is_told_however_long_it_is() {
+    fn the_end_of_a_log_is_shown_however_long_it_is() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mut long = File::create(dir.path().join("long.log")).expect("create");
         long.seek(SeekFrom::Start(1 << 36)).expect("seek");
         long.write_all(b"\nlast\n").expect("write");
         fs::write(dir.path().join("short.log"), "1\n2\n").expect("write");
         fs::write(dir.path().join("21.log"), "line\n".repeat(21)).expect("write");
-        // Nothing that would be waited for.
+        // Reading it would block.
         mkfifo(&dir.path().join("fifo.log"), Mode::S_IRWXU).expect("a fifo");
         let tails = log_tails(dir.path());
         let names: Vec<_> = tails.iter().map(|(name, _)| name.as_str()).collect();

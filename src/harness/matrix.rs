@@ -124,7 +124,7 @@ fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
     let generic = all().any(|name| name == "generic");
     let excluding = declared.iter().any(|one| !one.unsupported_formats.is_empty());
     let mut all = if named.peek().is_none() && !generic && !excluding {
-        // The format does not matter to it: the seed's default.
+        // The format does not matter to it: the default of iotests.py.
         vec!["raw".to_owned()]
     } else {
         let generic = if generic || excluding { GENERIC_FORMATS.as_slice() } else { &[] };

@@ -42,7 +42,7 @@ pub(super) enum Outcome {
     Failed(Report),
 }
 
-/// A failure, told for those who did not see it.
+/// A failure as text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     /// Whether an assertion or the reference did not hold; if not, it was an error such as a crash, a

@@ -1,4 +1,4 @@
-//! References: which one holds at a point of the matrix, whether the log is what it says, and
+//! References: which one applies at a point of the matrix, whether the log agrees with it, and
 //! writing it anew.
 
 use std::fmt;
@@ -105,7 +105,7 @@ impl<'n> Location<'n> {
         self.test.own_stem().map(|stem| self.root.join(format!("{stem}{EXTENSION}")))
     }
 
-    /// The reference that holds: of the parameter before that of all, and in `check`'s order.
+    /// The reference that applies: that of the parameter before that of all, and in `check`'s order.
     pub(super) fn find(&self, point: &Point<'_>) -> Result<Option<PathBuf>> {
         for stem in self.test.own_stem().into_iter().chain([self.test.shared_stem()]) {
             if let Some(path) = find(&self.root.join(stem), point)? {
@@ -115,7 +115,7 @@ impl<'n> Location<'n> {
         Ok(None)
     }
 
-    /// Compares what was logged with the reference that holds.
+    /// Compares what was logged with the reference that applies.
     pub(super) fn check(&self, actual: &str, point: &Point<'_>) -> Result<Option<Mismatch>> {
         let Some(path) = self.find(point)? else {
             let missing = || Mismatch::Missing { path: self.default_path(), actual: actual.to_owned() };
@@ -158,7 +158,7 @@ impl Mismatch {
 }
 
 impl Variant {
-    /// What `file` says besides `test`; `None` if it is no reference of that test.
+    /// What `file` says besides `test`; `None` if it is not a reference of that test.
     pub(super) fn parse(file: &str, test: &str) -> Option<Result<Self, String>> {
         let rest = file.strip_suffix(EXTENSION)?.strip_prefix(test)?;
         let (name, bound) = match rest.split_once('@') {
@@ -176,7 +176,7 @@ impl Variant {
 
 impl Bound {
     fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("@{text} is no range of versions: expected @<8.0 or @>=8.0, say");
+        let bad = || format!("@{text} is not a range of versions: expected one such as @<8.0 or @>=8.0");
         let (make, number): (fn(Version) -> Self, _) = match (text.strip_prefix(">="), text.strip_prefix('<'))
         {
             (Some(number), _) => (Self::From, number),
@@ -193,7 +193,7 @@ impl Bound {
         }
     }
 
-    /// Whether `self` tells more about a version than `other`, when both hold.
+    /// Whether `self` is the narrower range, when a version is in both.
     fn is_closer(self, other: Self) -> bool {
         match (self, other) {
             (Self::Below(a), Self::Below(b)) => a < b,
@@ -215,7 +215,7 @@ impl fmt::Display for Variant {
     }
 }
 
-/// The reference with this stem that holds at `point`.
+/// The reference with this stem that applies at `point`.
 fn find(stem: &Path, point: &Point<'_>) -> Result<Option<PathBuf>> {
     let (Some(dir), Some(test)) = (stem.parent(), stem.file_name().and_then(|name| name.to_str())) else {
         return Ok(None);
@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_range_of_versions_is_told() {
+    fn a_bad_range_of_versions_is_an_error() {
         let parsed = |name| Variant::parse(name, "one");
         assert_eq!(
             parsed("one.qcow2@<8.0.out").expect("a reference").expect("sound").to_string(),

@@ -14,7 +14,7 @@ use crate::env::{TestEnv, ToolKind, Version};
 use crate::error::Result;
 use crate::process::Registry;
 
-/// One run, and what its trials leave for it to tell.
+/// One run, and the records of its trials.
 #[derive(Debug)]
 pub(super) struct Run {
     /// Whose cases are run.
@@ -27,17 +27,17 @@ pub(super) struct Run {
     pub(super) registry: Registry,
     /// Where the files of failed trials go.
     pub(super) kept: Kept,
-    /// Whether failures are told in colours.
+    /// Whether failures are printed in colours.
     pub(super) color: bool,
     /// Variables that change what a trial does, as they were given.
     pub(super) variables: Vec<(String, String)>,
     /// What its trials say that references are.
     pub(super) blessing: Blessing,
-    /// Held for good by whoever ends the process by a signal.
+    /// Held for good by the thread that ends the process by a signal.
     pub(super) stopping: Mutex<()>,
     /// The first trial that failed.
     pub(super) first_failure: OnceLock<TrialName>,
-    /// Until somebody takes them.
+    /// Until they are taken.
     records: Mutex<Option<Vec<Record>>>,
 }
 
@@ -66,8 +66,8 @@ impl Run {
         })
     }
 
-    /// Goes no further once the process is about to die of a signal: what its children's death
-    /// brings about is nobody's failure.
+    /// Goes no further once the process is about to die of a signal: what follows from its children's death is not a
+    /// failure.
     pub(super) fn stop_here_if_stopping(&self) {
         drop(self.stopping.lock());
     }
@@ -79,7 +79,7 @@ impl Run {
         }
     }
 
-    /// What has run so far, for the first who asks: it is told once, at the end of the run or of the process.
+    /// What has run so far, for the first call: it is reported once, at the end of the run or of the process.
     pub(super) fn take_records(&self) -> Option<Vec<Record>> {
         self.records().take()
     }

@@ -63,7 +63,9 @@ fn owners(suites: &[Loaded]) -> Owners<'_> {
 
 fn judge(file: &str, owners: &Owners<'_>, machine: Option<&str>) -> Result<(), String> {
     if !file.ends_with(EXTENSION) {
-        return Err(format!("no reference is named so: expected <test>[.<variant>][@<version>]{EXTENSION}"));
+        return Err(format!(
+            "this is not the name of a reference: expected <test>[.<variant>][@<version>]{EXTENSION}"
+        ));
     }
     // The longest stem first: a parameter may have a dot of its own.
     let ends = file.match_indices(['.', '@']).map(|(at, _)| at).rev();
@@ -128,8 +130,8 @@ mod tests {
             ("topic/sized/2M.out", "no test owns"),
             ("topic/plain.raw.out", "does not run on raw"),
             ("topic/plain.qcwo2.out", "did you mean \"qcow2\"?"),
-            ("topic/plain@8.0.out", "no range of versions"),
-            ("topic/plain.txt", "no reference is named so"),
+            ("topic/plain@8.0.out", "not a range of versions"),
+            ("topic/plain.txt", "this is not the name of a reference"),
         ] {
             let problem = judge(stale, &owners, None).expect_err(stale);
             assert!(problem.contains(why), "{stale}: {problem}");

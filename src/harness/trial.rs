@@ -33,7 +33,7 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
         Some(reason) => Outcome::Skipped(reason.clone()),
         None => {
             let held = serial::hold(&plan.serial, run.env.tmp_dir());
-            // The others' time is not its own.
+            // Waiting for other trials does not count.
             start = Instant::now();
             match held.and_then(|_held| run_here(run, plan, &mut not_run)) {
                 Ok(outcome) => outcome,
@@ -105,8 +105,9 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         )));
     }
     for late in ctx.take_late() {
-        let told = |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));
-        if !problems.iter().any(told) {
+        let reported =
+            |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));
+        if !problems.iter().any(reported) {
             problems.push(Problem::Late(late));
         }
     }
@@ -157,8 +158,8 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     Ok(outcome)
 }
 
-/// Whether this can be the failure that was declared. Of a hang, or of what the harness could not do, nobody
-/// knows whether the failure is behind it.
+/// Whether this can be the failure that was declared. A hang, and what the harness could not do, may have another
+/// cause.
 fn can_be_known(problem: &Problem, out_of_time: bool) -> bool {
     match problem {
         Problem::TimedOut { .. } | Problem::Harness(_) => false,
@@ -187,7 +188,7 @@ fn compare(run: &Run, plan: &Plan, log: &str, ended: bool) -> Result<Option<Mism
     Ok(mismatch.filter(|mismatch| ended || matches!(mismatch, Mismatch::Differs { .. })))
 }
 
-/// Notes that the log is what its reference says, so that no other trial has it say something else.
+/// Notes that the log agrees with its reference, so that no other trial writes something else there.
 fn agree(run: &Run, plan: &Plan, ctx: &Context, log: &str) -> Result<()> {
     if let Some((path, text)) = ctx.take_agreement() {
         return run.blessing.agree(&plan.name, &path, &text);

@@ -78,7 +78,7 @@ fn sock_dir(env: &TestEnv, test_dir: &Path) -> Result<PathBuf> {
     let present = fs::symlink_metadata(&own).map_err(Error::io(failed()))?;
     if !present.is_dir() || present.uid() != user.as_raw() {
         return Err(Error::Setup(format!(
-            "{} is there, and is no directory of this user's\nwhat to do: remove it, or set SOCK_DIR",
+            "{} exists, but is not a directory of this user's\nwhat to do: remove it, or set SOCK_DIR",
             own.display()
         )));
     }

@@ -17,7 +17,7 @@ const HOW_TO_GET_ONE: &str = "\
 IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
 iotests: of a QEMU source tree of the same version as the binaries. To get one:
 iotests:   Debian, Ubuntu   apt-get source qemu
-iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests tells where it is
+iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests shows where it is
 iotests:   anywhere         git clone --depth 1 --branch v10.0.2 https://gitlab.com/qemu-project/qemu.git";
 
 /// Runs QEMU's own suite as the command line and the environment ask: the `main` of a test target
@@ -100,7 +100,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         return Ok(harness::print(&listing));
     }
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
-    // Who asks for one trial does not wait for a look at all the others.
+    // A run of one trial does not look at all the others.
     let exists = |test: &str| discovery::is_test(&shared.surroundings.tree, test);
     harness::conclude(project, args, env, plans, exact.is_none().then_some(&exists)).map_err(one)
 }
