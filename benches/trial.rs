@@ -11,7 +11,7 @@ use std::path::Path;
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
 
-use iotests::harness::{Case, Project};
+use iotests::harness::{Build, Case, Project};
 use iotests::suite::{Declare, Suite};
 use libtest_mimic::{Arguments, Trial};
 use support::{compare, median, timed};
@@ -48,7 +48,8 @@ fn name(number: usize) -> String {
 fn main() -> ExitCode {
     if let Ok(project) = std::env::var(PROJECT) {
         let tmp: &'static str = format!("{project}/target/tmp").leak();
-        return iotests::harness::main(Project::new(project.leak(), "trial", Some(tmp), "", CASES));
+        let build = Build { root: project.leak(), package: "trial", crate_name: "trial", tmp: Some(tmp) };
+        return iotests::harness::main(Project::new(build, "", CASES));
     }
     if std::env::var_os(BARE).is_some() {
         let trials = (0..tests()).map(|number| Trial::test(name(number), || Ok(()))).collect();
@@ -67,7 +68,7 @@ fn main() -> ExitCode {
 /// This program as the project of `dir`, with so many tests.
 fn project(dir: &Path, tests: usize) -> Command {
     let mut command = own(tests);
-    command.env(PROJECT, dir);
+    command.env(PROJECT, dir).env("TEST_DIR", dir.join("scratch"));
     command
 }
 

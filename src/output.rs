@@ -104,8 +104,8 @@ impl Output {
     }
 }
 
-/// What a program printed, as cases see it: bytes that are not UTF-8 show as `\xfe`, and lines that end in
-/// `\r\n` or `\r` end in `\n` (`iotests.py: universal_newlines`).
+/// What a program printed, as cases see it: [`readable`], and lines that end in `\r\n` or `\r` end in `\n`
+/// (`iotests.py: universal_newlines`).
 pub(crate) fn text_of(bytes: Vec<u8>) -> String {
     let raw = raw_text_of(bytes);
     with_line_ends(&raw).unwrap_or(raw)
@@ -114,6 +114,11 @@ pub(crate) fn text_of(bytes: Vec<u8>) -> String {
 /// As [`text_of`], lines ending as they do.
 pub(crate) fn raw_text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| readable(error.as_bytes()))
+}
+
+/// The text with every line ending in `\n`; `None` if that is so already.
+pub(crate) fn with_line_ends(raw: &str) -> Option<String> {
+    raw.contains('\r').then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
 }
 
 /// Bytes as text: each that is not UTF-8 is shown as `\xfe`, so that two that differ stay different. A backslash in the
@@ -129,11 +134,6 @@ pub(crate) fn readable(bytes: &[u8]) -> String {
     text
 }
 
-/// The text with every line ending in `\n`; `None` if that is so already.
-pub(crate) fn with_line_ends(raw: &str) -> Option<String> {
-    raw.contains('\r').then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -141,5 +141,13 @@ mod tests {
     #[test]
     fn lines_end_in_one_way_only() {
         assert_eq!(text_of(b"a\r\nb\rc\n\r\r\n\xff\r".to_vec()), "a\nb\nc\n\n\n\\xff\n");
+    }
+
+    #[test]
+    fn each_byte_that_is_not_text_shows() {
+        assert_eq!(readable("ä\u{1b}".as_bytes()), "ä\u{1b}");
+        // The second begins a character that does not go on.
+        assert_eq!(readable(b"a\xfe\xc3b\\xfe"), "a\\xfe\\xc3b\\xfe");
+        assert_ne!(text_of(b"\xfe".to_vec()), text_of(b"\xff".to_vec()));
     }
 }

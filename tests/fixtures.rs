@@ -95,6 +95,20 @@ fn goes_when_the_test_panics_and_passes_the_panic_on() {
 }
 
 #[test]
+fn is_torn_down_after_tests_that_were_added_before_that_was_said() {
+    let (ended, late, told) = run(|suite, diary| {
+        let mut fixture = noted(suite, diary);
+        fixture.test("passes", |_, _| Ok(()));
+        let _ = fixture.tear_down(|_, noted| {
+            noted.0.note("torn down");
+            Ok(())
+        });
+    });
+    assert!(matches!(ended, Ok(Ok(()))));
+    assert_eq!((late, told), (vec![], vec!["built".into(), "torn down".into(), "dropped".into()]));
+}
+
+#[test]
 fn fails_a_test_that_passed_when_it_cannot_be_torn_down() {
     let (ended, late, _) = run(|suite, diary| {
         let tear_down = |t: &mut Test, _| t.assert(false, "all is tidy");
@@ -156,10 +170,10 @@ fn names_its_tests_and_hands_its_requirements_on() {
     assert_eq!(
         tests,
         [
-            ("plain/first", Some("plain"), vec![Root]),
-            ("plain/second", Some("plain"), vec![]),
-            ("voting/first", Some("voting"), vec![Quorum, Root]),
-            ("voting/second", Some("voting"), vec![Quorum]),
+            ("first", Some("plain"), vec![Root]),
+            ("second", Some("plain"), vec![]),
+            ("first", Some("voting"), vec![Quorum, Root]),
+            ("second", Some("voting"), vec![Quorum]),
             ("alone", None, vec![]),
         ]
     );

@@ -22,7 +22,7 @@ const MARK: &str = "iotests_new_cases";
 /// The file that holds `main`, which is no case.
 const MAIN: &str = "main.rs";
 
-/// Registers every `*.rs` file below `dir` but its own `main.rs` and hidden ones, and tells cargo to run the build
+/// Registers every `*.rs` file below `dir` but its own `main.rs` and hidden ones, and has cargo run the build
 /// script again when one of them goes or changes. `dir` is taken from the project's root.
 ///
 /// Cargo cannot watch for new files without watching all that is below `dir`, and a changed script
@@ -103,11 +103,11 @@ pub fn is_case(file: &str) -> bool {
 }
 
 /// The files with one of these extensions below `dir`, relative to it, in the order of their names. Hidden ones are
-/// those of editors, such as Emacs' `.#name.rs`, a link that leads nowhere. Nothing but directories is looked into,
-/// and nothing looked at twice: there may be thousands of cases.
+/// those of editors, such as Emacs' `.#name.rs`, a link that leads nowhere. Symbolic links are followed. A plain file is
+/// not looked at: there may be thousands of cases.
 ///
 /// # Errors
-/// When a directory cannot be listed, or a name is not UTF-8: a message for the user.
+/// When a directory cannot be listed, a link leads back to where it is, or a name is not UTF-8: a message for the user.
 #[doc(hidden)]
 pub fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
     let mut found = Vec::new();
@@ -121,9 +121,23 @@ pub fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
             if name.as_encoded_bytes().starts_with(b".") {
                 continue;
             }
-            let is_dir = entry.file_type().map_err(failed)?.is_dir();
+            let kind = entry.file_type().map_err(failed)?;
+            let target =
+                kind.is_symlink().then(|| fs::metadata(entry.path()).map(|target| target.file_type()));
+            // A link that leads nowhere is an error once it is read.
+            let kind = target.and_then(Result::ok).unwrap_or(kind);
+            let is_dir = kind.is_dir();
             let extension = Path::new(&name).extension();
             let has_extension = extension.is_some_and(|its| extensions.iter().any(|one| its == *one));
+            if is_dir && entry.path().is_symlink() {
+                refuse_circle(&entry.path())?;
+            }
+            if has_extension && !(is_dir || kind.is_file() || kind.is_symlink()) {
+                return Err(format!(
+                    "{} is neither a file nor a directory: remove it",
+                    entry.path().display()
+                ));
+            }
             match name.to_str() {
                 Some(name) if is_dir => below.push(format!("{prefix}{name}/")),
                 Some(name) if has_extension => found.push(format!("{prefix}{name}")),
@@ -136,6 +150,20 @@ pub fn files(dir: &Path, extensions: &[&str]) -> Result<Vec<String>, String> {
     }
     found.sort_unstable();
     Ok(found)
+}
+
+/// An error if a link to a directory leads back to one that is above it.
+fn refuse_circle(link: &Path) -> Result<(), String> {
+    let real = |path: &Path| fs::canonicalize(path).ok();
+    match link.ancestors().skip(1).find(|above| real(above) == real(link)) {
+        Some(above) => {
+            let (link, above) = (link.display(), above.display());
+            Err(format!(
+                "the symbolic link {link} leads back to {above}: remove it, or let it lead elsewhere"
+            ))
+        }
+        None => Ok(()),
+    }
 }
 
 /// Looks for the function by its text: a build script that parsed Rust would cost more than the

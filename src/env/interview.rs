@@ -13,6 +13,7 @@ use serde_json::{Value, json};
 use super::MonitorOption;
 use super::ask::quoted;
 use crate::error::{Error, Result as OwnResult};
+use crate::output::readable;
 use crate::process::{Child, Cmd, Deadline, Line, Patience, Registry, Stream, Wire};
 
 /// How long the end of a process that has closed its monitor is waited for.
@@ -131,6 +132,6 @@ impl Conversation {
         let mut bytes = Vec::new();
         // Reading ends with "would block" if somebody still holds the other end.
         let _ = (&mut self.output).take(MOST_PRINTED).read_to_end(&mut bytes);
-        quoted(&String::from_utf8_lossy(&bytes))
+        quoted(&readable(&bytes))
     }
 }

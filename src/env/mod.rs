@@ -6,17 +6,20 @@
 //! served, at the start of a run. What the binaries can do is found out only when somebody asks, one
 //! question at a time, and remembered on disk ([`Capabilities`]).
 
+mod answers;
 mod ask;
 mod cache;
 mod dirs;
 mod emulator;
 mod firmware;
 mod interview;
+mod lookup;
 mod machine;
 mod monitor;
 mod preflight;
 mod probe;
 mod reader;
+mod run;
 mod run_settings;
 mod schema;
 mod similar;
@@ -26,10 +29,12 @@ mod values;
 pub mod variables;
 mod version;
 
+pub use answers::{Formats, Support};
+pub(crate) use dirs::{check_scratch_base, check_space, out_of_space};
 pub use emulator::{Emulator, Machine};
 pub use firmware::image as firmware_image;
 pub(crate) use monitor::MonitorOption;
-pub use probe::{Capabilities, Formats, Support};
+pub use probe::Capabilities;
 pub use schema::Schema;
 pub(crate) use similar::similar_word;
 pub use testenv::TestEnv;

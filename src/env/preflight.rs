@@ -1,4 +1,4 @@
-//! What is found out before anything runs, so that it is told once and not by every trial.
+//! What is found out before anything runs, so that it is reported once and not by every trial.
 
 use std::thread;
 
@@ -86,16 +86,16 @@ impl TestEnv {
     /// # Errors
     /// [`Error::Setup`] with the binaries and their versions.
     pub(crate) fn one_version(&self, which: &[ToolKind]) -> Result<Option<String>> {
-        let told = |kind| {
+        let describe = |kind| {
             let (version, program) = (self.caps().version(kind)?, &self.tool(kind)?.program);
             Ok::<_, Error>((version, format!("\n    {} is {version}", program.display())))
         };
         let named = |kind: ToolKind| self.is_named(kind);
-        let (version, mut text) = told(ToolKind::QemuImg)?;
+        let (version, mut text) = describe(ToolKind::QemuImg)?;
         let mut meant = named(ToolKind::QemuImg);
         let mut differ = false;
         for kind in which {
-            let (other, line) = told(*kind)?;
+            let (other, line) = describe(*kind)?;
             if other.series() != version.series() {
                 differ = true;
                 meant &= named(*kind);

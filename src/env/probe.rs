@@ -3,15 +3,15 @@
 //! Every question is asked at most once a process, and only when somebody wants the answer: a trial
 //! that needs qemu-img alone never starts an emulator. Answers are kept on disk ([`super::cache`]).
 
-use std::sync::OnceLock;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::answers::{Formats, ImageTool, Known, Probes, Support};
 use super::ask::{ask_version, printed, run, unusable, words_after};
-use super::cache::{Cache, Key};
+use super::cache::Key;
 use super::interview::{ANY_ACCELERATOR, NO_MACHINE, Question, interview};
 use super::{Emulator, MonitorOption, Schema, TestEnv, Tool, ToolKind, Version};
 use crate::error::{Error, Result};
@@ -26,64 +26,6 @@ const CREATE_LIMIT: Duration = Duration::from_secs(120);
 /// What qemu-img says when it was built without LUKS, or without what that needs: any of these.
 const LUKS_REFUSALS: [&str; 4] =
     ["Unknown file format", "is not whitelisted", "Unsupported cipher", "Algorithm '"];
-
-/// Formats that a binary may use.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Formats {
-    /// For reading and writing.
-    pub read_write: Vec<String>,
-    /// For reading at least.
-    pub read_only: Vec<String>,
-}
-
-/// Whether something works, or else why not.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Support {
-    /// It does.
-    Works,
-    /// It does not; this is what the tool said.
-    Missing(String),
-}
-
-impl Support {
-    /// Whether it works.
-    pub fn works(&self) -> bool {
-        *self == Self::Works
-    }
-
-    /// Why it does not, if so.
-    pub fn missing(&self) -> Option<&str> {
-        match self {
-            Self::Works => None,
-            Self::Missing(reason) => Some(reason),
-        }
-    }
-}
-
-/// What `qemu-img --help` tells.
-#[derive(Debug, Serialize, Deserialize)]
-struct ImageTool {
-    version: Version,
-    formats: Vec<String>,
-}
-
-/// An answer, once it is there, or the text of the error that there was instead.
-type Known<T> = OnceLock<std::result::Result<T, String>>;
-
-/// The answers so far.
-#[derive(Debug, Default)]
-pub(super) struct Probes {
-    pub(super) cache: Cache,
-    emulator: Known<Emulator>,
-    formats: Known<Formats>,
-    schema: Known<Schema>,
-    image_tool: Known<ImageTool>,
-    luks: Known<Support>,
-    zstd: Known<Support>,
-    qemu_io: Known<Version>,
-    qemu_nbd: Known<Version>,
-    storage_daemon: Known<Version>,
-}
 
 /// What the binaries can do. Each method asks when it is called first; its error is an
 /// [`Error::Setup`] that says which binary failed to answer, how, and what to do.

@@ -3,8 +3,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
+use super::lookup::is_directory;
 use super::similar::similar_word;
 use super::values;
 use super::variables::{self, PREFIX, VARIABLES};
@@ -73,7 +74,7 @@ impl Reader {
     /// A path where there must be a directory already.
     pub(super) fn directory(&mut self, name: &'static str) -> Option<PathBuf> {
         let path = self.path(name)?;
-        if let Err(expected) = super::dirs::exists(&path) {
+        if let Err(expected) = is_directory(&path) {
             self.refuse(name, path.as_os_str(), &expected);
         }
         Some(path)
@@ -139,15 +140,4 @@ impl Reader {
     pub(super) fn into_errors(self) -> Vec<Error> {
         self.errors
     }
-}
-
-/// Looks a program up the way a shell does: a name with a slash is a path, any other is searched
-/// for on `path`.
-pub(super) fn find_program(name: &Path, path: &[PathBuf]) -> Option<PathBuf> {
-    let runs =
-        |file: &PathBuf| file.is_file() && nix::unistd::access(file, nix::unistd::AccessFlags::X_OK).is_ok();
-    if name.components().count() > 1 || name.is_absolute() {
-        return std::path::absolute(name).ok().filter(runs);
-    }
-    path.iter().map(|dir| dir.join(name)).find(runs)
 }

@@ -1,8 +1,7 @@
 //! The harness's own variables: which cases run, how, and what is reported where.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use super::TestEnv;
 use super::reader::Reader;
 use super::values::{self, Accel, GroupFilter, Listing, TimeoutScale};
 
@@ -10,23 +9,23 @@ use super::values::{self, Accel, GroupFilter, Listing, TimeoutScale};
 #[derive(Debug)]
 pub(super) struct RunSettings {
     pub(super) timeout_scale: TimeoutScale,
-    accel: Option<Accel>,
-    bless: bool,
-    ci: bool,
-    color: bool,
-    fail_fast: bool,
-    groups: GroupFilter,
-    keep: bool,
-    listing: Option<Listing>,
-    new_case: Option<String>,
-    rerun_failed: bool,
-    suite: Option<PathBuf>,
-    junit: Option<PathBuf>,
-    log: Option<PathBuf>,
-    tap: Option<PathBuf>,
-    unittest: Option<PathBuf>,
-    trial: Option<String>,
-    nextest_run: Option<String>,
+    pub(super) accel: Option<Accel>,
+    pub(super) bless: bool,
+    pub(super) ci: bool,
+    pub(super) color: bool,
+    pub(super) fail_fast: bool,
+    pub(super) groups: GroupFilter,
+    pub(super) keep: bool,
+    pub(super) listing: Option<Listing>,
+    pub(super) new_case: Option<String>,
+    pub(super) rerun_failed: bool,
+    pub(super) suite: Option<PathBuf>,
+    pub(super) junit: Option<PathBuf>,
+    pub(super) log: Option<PathBuf>,
+    pub(super) tap: Option<PathBuf>,
+    pub(super) unittest: Option<PathBuf>,
+    pub(super) trial: Option<String>,
+    pub(super) nextest_run: Option<String>,
 }
 
 const ONE_OR_ZERO: [&str; 2] = ["1", "0"];
@@ -59,92 +58,5 @@ impl RunSettings {
             trial: reader.text("IOTESTS_TRIAL"),
             nextest_run: reader.text("NEXTEST_RUN_ID"),
         }
-    }
-}
-
-impl TestEnv {
-    /// The accelerator that was asked for; [`accelerator`](Self::accelerator) is the one to use.
-    pub fn accel(&self) -> Option<Accel> {
-        self.run().accel
-    }
-
-    /// Whether to write references instead of comparing with them.
-    pub fn bless(&self) -> bool {
-        self.run().bless
-    }
-
-    /// Whether this is a run of continuous integration.
-    pub fn ci(&self) -> bool {
-        self.run().ci
-    }
-
-    /// Whether colours are welcome where there is a terminal.
-    pub fn color(&self) -> bool {
-        self.run().color
-    }
-
-    /// Whether to start nothing more after the first failure.
-    pub fn fail_fast(&self) -> bool {
-        self.run().fail_fast
-    }
-
-    /// Which groups to run.
-    pub fn groups(&self) -> &GroupFilter {
-        &self.run().groups
-    }
-
-    /// Whether to keep the scratch directories of passed trials.
-    pub fn keep(&self) -> bool {
-        self.run().keep
-    }
-
-    /// What to list instead of running anything.
-    pub fn listing(&self) -> Option<Listing> {
-        self.run().listing
-    }
-
-    /// The case to make a skeleton of, as `topic/name`.
-    pub fn new_case(&self) -> Option<&str> {
-        self.run().new_case.as_deref()
-    }
-
-    /// Whether to run only what failed last time.
-    pub fn rerun_failed(&self) -> bool {
-        self.run().rerun_failed
-    }
-
-    /// The directory of QEMU's own suite.
-    pub fn suite(&self) -> Option<&Path> {
-        self.run().suite.as_deref()
-    }
-
-    /// Where to write a JUnit report.
-    pub fn junit_report(&self) -> Option<&Path> {
-        self.run().junit.as_deref()
-    }
-
-    /// Where to write one JSON object a trial.
-    pub fn json_log(&self) -> Option<&Path> {
-        self.run().log.as_deref()
-    }
-
-    /// Where to write a TAP report.
-    pub fn tap_report(&self) -> Option<&Path> {
-        self.run().tap.as_deref()
-    }
-
-    /// Where to write the reproducible unittest report.
-    pub fn unittest_report(&self) -> Option<&Path> {
-        self.run().unittest.as_deref()
-    }
-
-    /// The trial that started this process, if one did.
-    pub fn trial(&self) -> Option<&str> {
-        self.run().trial.as_deref()
-    }
-
-    /// The run of nextest that this process is a part of.
-    pub fn nextest_run(&self) -> Option<&str> {
-        self.run().nextest_run.as_deref()
     }
 }

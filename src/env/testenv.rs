@@ -3,8 +3,9 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use super::probe::Probes;
-use super::reader::{Reader, find_program};
+use super::answers::Probes;
+use super::lookup::find_program;
+use super::reader::Reader;
 use super::run_settings::RunSettings;
 use super::tool::SearchPath;
 use super::{TimeoutScale, Tool, ToolKind, values};

@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use super::reader::find_program;
+use super::lookup::find_program;
 
 /// A binary to test, and the options it always gets.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -2,8 +2,8 @@
 //! image formats.
 //!
 //! Text filters borrow their input when there is nothing to change, take time linear in it, and
-//! never panic. They work on `str`: output of a tool that is not UTF-8 is converted, with U+FFFD
-//! for what cannot be read, where the process hands it over, so that a reference stays a text file.
+//! never panic. They work on `str`: output of a tool is converted where the process hands it over, each byte
+//! that is not UTF-8 to `\xfe`, so that a reference stays a text file.
 //! QMP filters change the leaves of a [`serde_json::Value`] in place, never its keys. [`Filter`]
 //! wraps either kind for lists of filters.
 

@@ -6,6 +6,9 @@ use libtest_mimic::{Arguments, Trial};
 use crate::env::TestEnv;
 use crate::error::{Error, Result};
 
+/// The kind of the trials that are left out; no name has brackets, which kinds are put in.
+const LEFT_OUT: &str = "left out";
+
 /// What the command line asks for.
 #[derive(Clone, Debug)]
 pub(crate) struct Args {
@@ -19,7 +22,7 @@ impl Args {
     /// Reads the command line and `RUST_TEST_THREADS`. A mistake is printed and ends the process,
     /// as libtest does.
     pub(crate) fn from_process() -> Result<Self> {
-        // What libtest takes and libtest-mimic does not: further filters, and the newer spelling of
+        // libtest takes these, and libtest-mimic does not: further filters, and the newer spelling of
         // --nocapture.
         let command = Arguments::command()
             .arg(Arg::new("more filters").num_args(0..).hide(true))
@@ -47,7 +50,7 @@ impl Args {
     }
 
     /// The run of nextest that this process is a part of. nextest asks for each trial by its whole
-    /// name; without one it is no process of its, though something above it may be.
+    /// name; a process without one was started by something that nextest runs.
     pub(crate) fn nextest_run<'e>(&self, env: &'e TestEnv) -> Option<&'e str> {
         env.nextest_run().filter(|_| self.exact_names().is_some())
     }
@@ -63,19 +66,29 @@ impl Args {
         self.libtest.ignored || self.libtest.include_ignored
     }
 
+    /// How many trials run at a time, as libtest-mimic decides it.
+    pub(crate) fn threads(&self) -> usize {
+        let all = || std::thread::available_parallelism().map_or(1, usize::from);
+        self.libtest.test_threads.unwrap_or_else(all)
+    }
+
     /// Whether more than one trial runs at a time.
     pub(crate) fn is_parallel(&self) -> bool {
         self.libtest.test_threads != Some(1)
     }
 
-    /// Drops what none of several filters matches; one filter alone is libtest-mimic's business.
-    pub(crate) fn keep_matching(&self, trials: &mut Vec<Trial>) {
-        if !self.filters.is_empty() {
-            trials.retain(|trial| self.filters.iter().any(|filter| self.matches(filter, trial.name())));
-        }
+    /// Marks a trial that no filter selects, for libtest-mimic, which takes one filter alone, to leave out and count.
+    pub(crate) fn mark(&self, trial: Trial) -> Trial {
+        if self.select(trial.name()) { trial } else { trial.with_kind(LEFT_OUT) }
     }
 
-    /// Whether a trial of this name is listed or run, for all that its name tells.
+    /// The same way of running, with nothing left out but what is marked.
+    pub(crate) fn of_marked(&self) -> Arguments {
+        let skip = vec![format!("[{LEFT_OUT}] ")];
+        Arguments { filter: None, skip, exact: false, ..self.libtest.clone() }
+    }
+
+    /// Whether a trial of this name is listed or run, as far as names decide that.
     pub(crate) fn select(&self, name: &str) -> bool {
         let mut filters = self.libtest.filter.iter().chain(&self.filters).peekable();
         (filters.peek().is_none() || filters.any(|filter| self.matches(filter, name)))
@@ -83,9 +96,9 @@ impl Args {
     }
 
     /// The filters that match none of these names.
-    pub(crate) fn unmatched<'n>(&self, names: impl Iterator<Item = &'n str> + Clone) -> Vec<&str> {
+    pub(crate) fn unmatched(&self, names: &[String]) -> Vec<&str> {
         let filters = self.libtest.filter.iter().chain(&self.filters).map(String::as_str);
-        filters.filter(|filter| !names.clone().any(|name| self.matches(filter, name))).collect()
+        filters.filter(|filter| !names.iter().any(|name| self.matches(filter, name))).collect()
     }
 
     fn matches(&self, filter: &str, name: &str) -> bool {

@@ -1,16 +1,17 @@
-//! What a trial leaves behind for whoever looks into its failure.
+//! The files of a trial that are kept, and the ends of its logs, for looking into its failure.
 
 use std::borrow::Cow;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use super::name::{self, TrialName};
 use crate::context::mounts;
 use crate::error::{Error, Result};
 use crate::process::Printed;
 
 /// Lines of each log file that a failure shows.
 const TAIL: usize = 20;
-/// How much of a log file is looked at for them: a reply of the monitor can be long, and a log endless.
+/// How much of a log file is read for them: a reply of the monitor can be long, and a log endless.
 const END: u64 = 4 << 20;
 /// How much of a line is shown.
 const WIDTH: usize = 300;
@@ -22,8 +23,8 @@ pub(super) const ACTUAL: &str = "actual.out";
 #[derive(Debug)]
 pub(super) struct Kept {
     base: PathBuf,
-    /// Tells the trials of a suite from those of others that have the same names.
-    mark: Option<String>,
+    /// Distinguishes the trials of a project or a suite from those of others that have the same names.
+    mark: String,
 }
 
 /// Why the files of a trial are kept.
@@ -38,22 +39,21 @@ pub(super) enum Why {
 impl Kept {
     /// Below `base`, which must be on the same file system as the trials' directories: keeping is a
     /// rename.
-    pub(super) fn below(base: &Path, mark: Option<String>) -> Self {
+    pub(super) fn below(base: &Path, mark: String) -> Self {
         Self { base: base.to_owned(), mark }
     }
 
-    fn place(&self, trial: &str, why: Why) -> PathBuf {
+    fn place(&self, trial: &Path, why: Why) -> PathBuf {
         let kind = match why {
             Why::Failed => "failed",
             Why::Asked => "kept",
         };
-        // A colon in a path would make QEMU take what is before it for a protocol.
-        self.base.join(kind).join(self.mark.as_deref().unwrap_or_default()).join(trial.replace("::", "."))
+        self.base.join(kind).join(&self.mark).join(trial)
     }
 
     /// Keeps a trial's directory, in place of what an earlier run kept.
-    pub(super) fn keep(&self, dir: &Path, trial: &str, why: Why) -> Result<PathBuf> {
-        let place = self.place(trial, why);
+    pub(super) fn keep(&self, dir: &Path, trial: &TrialName, why: Why) -> Result<PathBuf> {
+        let place = self.place(&trial.kept_path(), why);
         self.forget(trial);
         // Or what is kept could not be removed any more.
         mounts::release(&[dir.to_owned()]);
@@ -68,18 +68,23 @@ impl Kept {
         Ok(place)
     }
 
-    /// Removes what an earlier run kept of a trial that is gone, and directories that are empty then.
-    pub(super) fn remove(&self, trial: &str) {
-        self.forget(trial);
+    /// Removes what an earlier run kept of a trial that is gone, which had this name, and directories that are empty then.
+    pub(super) fn remove(&self, name: &str) {
+        let trial = name::place_of(name);
+        self.forget_at(&trial);
         for why in [Why::Failed, Why::Asked] {
-            let place = self.place(trial, why);
+            let place = self.place(&trial, why);
             let above = place.ancestors().skip(1).take_while(|dir| *dir != self.base);
             let _ = above.map(fs::remove_dir).find(Result::is_err);
         }
     }
 
     /// Removes what an earlier run kept.
-    pub(super) fn forget(&self, trial: &str) {
+    pub(super) fn forget(&self, trial: &TrialName) {
+        self.forget_at(&trial.kept_path());
+    }
+
+    fn forget_at(&self, trial: &Path) {
         for why in [Why::Failed, Why::Asked] {
             let _ = fs::remove_dir_all(self.place(trial, why));
         }
@@ -137,14 +142,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_end_of_a_log_is_told_however_long_it_is() {
+    fn the_end_of_a_log_is_shown_however_long_it_is() {
         let dir = tempfile::tempdir().expect("temporary directory");
         let mut long = File::create(dir.path().join("long.log")).expect("create");
         long.seek(SeekFrom::Start(1 << 36)).expect("seek");
         long.write_all(b"\nlast\n").expect("write");
         fs::write(dir.path().join("short.log"), "1\n2\n").expect("write");
         fs::write(dir.path().join("21.log"), "line\n".repeat(21)).expect("write");
-        // Nothing that would be waited for.
+        // Reading it would block.
         mkfifo(&dir.path().join("fifo.log"), Mode::S_IRWXU).expect("a fifo");
         let tails = log_tails(dir.path());
         let names: Vec<_> = tails.iter().map(|(name, _)| name.as_str()).collect();

@@ -1,7 +1,6 @@
 //! Finds the suites of a project, whatever they are written in.
 
-use std::borrow::Cow;
-use std::collections::{BTreeSet, HashMap};
+use std::collections::BTreeSet;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::iter;
@@ -10,12 +9,12 @@ use std::path::{Component, Path, PathBuf};
 use std::thread::{self, ScopedJoinHandle};
 
 use super::Project;
-use super::matrix::test_path;
+use super::name::WrittenName;
 use crate::error::Error;
 use crate::script::{self, Found};
 use crate::suite::Suite;
 
-/// What loading suites comes to: all mistakes are told at once.
+/// Suites, or every mistake that was found in them.
 type Result<T> = std::result::Result<T, Vec<Error>>;
 
 /// A suite and where it comes from.
@@ -157,15 +156,10 @@ pub(super) fn all(sources: &[Box<dyn Source>]) -> Result<Vec<Loaded>> {
     Ok(suites)
 }
 
-/// The suites that may hold the trials of these names. A name does not tell where the case's path
-/// ends and the test's name begins, so each possible path is asked for.
+/// The suites that may hold the trials of these names, and with them every other that may declare one of the same name
+/// or reference.
 pub(super) fn holding(sources: &[Box<dyn Source>], trials: &[&str]) -> Result<Vec<Loaded>> {
-    let mut paths = BTreeSet::new();
-    for trial in trials {
-        let topic = trial.split("::").next().unwrap_or_default();
-        let ends = topic.match_indices('/').map(|(at, _)| at).chain([topic.len()]);
-        paths.extend(ends.map(|end| &topic[..end]));
-    }
+    let paths: BTreeSet<_> = trials.iter().flat_map(|name| WrittenName::parse(name).case_paths()).collect();
     let mut suites = Vec::new();
     for path in paths {
         for source in sources {
@@ -175,8 +169,7 @@ pub(super) fn holding(sources: &[Box<dyn Source>], trials: &[&str]) -> Result<Ve
     Ok(suites)
 }
 
-/// Files whose names would not do as parts of trial names, or be taken for something else in those of
-/// references.
+/// Files whose names cannot be part of a trial's name, or would be ambiguous in that of a reference.
 pub(super) fn bad_names(suites: &[Loaded]) -> Vec<Error> {
     let fits = |c: char| c.is_ascii_alphanumeric() || "_-/".contains(c);
     let bad = suites.iter().filter(|loaded| !loaded.path.chars().all(fits));
@@ -187,25 +180,4 @@ pub(super) fn bad_names(suites: &[Loaded]) -> Vec<Error> {
         ))
     })
     .collect()
-}
-
-/// Tests of different files that would be listed under one name.
-pub(super) fn clashes(suites: &[Loaded]) -> Vec<Error> {
-    let mut files: HashMap<Cow<'_, str>, &str> = HashMap::with_capacity(suites.len());
-    let mut clashes = Vec::new();
-    for loaded in suites {
-        for test in loaded.suite.tests() {
-            let path = test_path(&loaded.path, test.name());
-            match files.get(&path) {
-                Some(other) if *other != loaded.file => {
-                    clashes.push(Error::Setup(format!(
-                        "{}: {other} has a test {path} too: rename one",
-                        loaded.file
-                    )));
-                }
-                _ => _ = files.insert(path, &loaded.file),
-            }
-        }
-    }
-    clashes
 }

@@ -1,5 +1,4 @@
-//! What there is to do with what has run: remember it, and tell it. A run that is stopped by a signal
-//! has this too.
+//! The end of a run, also by a signal: what has run goes into the history and the reports.
 
 use std::fmt::Write as _;
 use std::path::PathBuf;
@@ -18,7 +17,7 @@ use crate::error::Error;
 pub(super) struct Ending {
     /// The command line.
     pub(super) args: Args,
-    /// Where the harness keeps what it remembers.
+    /// Where the history and kept files are.
     pub(super) base: PathBuf,
     /// Whose history it is.
     pub(super) id: String,
@@ -27,18 +26,18 @@ pub(super) struct Ending {
 }
 
 impl Ending {
-    /// Remembers and reports what has run, and forgets the trials that `exists`, if given, does not hold
-    /// for. Returns all that went wrong with that.
+    /// Remembers and reports what has run, and forgets the trials for which `exists`, if given, is false. Returns
+    /// everything that could not be written.
     pub(super) fn conclude(&self, run: &Run, exists: Option<&dyn Fn(&str) -> bool>) -> Vec<Error> {
         let Some(records) = records(run) else {
-            // Taken by who ends the process, and has told of them by then.
+            // The thread that ends the process has taken them; by then it has reported them.
             run.stop_here_if_stopping();
             return Vec::new();
         };
         self.write(run, &records, true, exists)
     }
 
-    /// The same in the middle of a run. libtest would have told of failures at the end.
+    /// The same in the middle of a run. libtest would have printed the failures at its end.
     pub(super) fn interrupt(&self, run: &Run) {
         let Some(records) = records(run).filter(|records| !records.is_empty()) else { return };
         let mut text = String::new();

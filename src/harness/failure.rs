@@ -5,11 +5,12 @@ use std::path::PathBuf;
 
 use super::Project;
 use super::diff;
-use super::outcome::{Problem, Report};
+use super::name::TrialName;
+use super::outcome::{Problem, Report, in_one_line};
 use super::reference::Mismatch;
 use crate::error::Error;
 
-/// Lines of a diff that are told.
+/// Lines of a diff that are shown.
 const DIFF_LINES: usize = 200;
 
 /// What surrounds a failure.
@@ -17,8 +18,8 @@ const DIFF_LINES: usize = 200;
 pub(super) struct Scene<'a> {
     /// The project.
     pub(super) project: &'a Project,
-    /// The trial's name.
-    pub(super) trial: &'a str,
+    /// The trial.
+    pub(super) trial: &'a TrialName,
     /// Variables that the run was given and that change what a trial does.
     pub(super) variables: &'a [(String, String)],
     /// Parts of the case that were not run.
@@ -31,15 +32,15 @@ pub(super) struct Scene<'a> {
     pub(super) blessing: bool,
 }
 
-/// Tells a failure, once plain and once as it is to be printed.
+/// The text of a failure, plain and as it is to be printed.
 pub(super) fn report(problems: &[Problem], scene: &Scene<'_>, color: bool) -> Report {
-    let problems_text = tell(problems, scene, false);
+    let problems_text = list(problems, scene, false);
     let hints = hints(problems, scene);
-    let told = if color { tell(problems, scene, true) } else { problems_text.clone() };
+    let printed = if color { list(problems, scene, true) } else { problems_text.clone() };
     Report {
         is_failure: problems.iter().all(Problem::is_failure),
         unexpected_success: problems.iter().any(|problem| matches!(problem, Problem::Passed { .. })),
-        printed: format!("{told}\n{hints}"),
+        printed: format!("{printed}\n{hints}"),
         problems: problems_text,
         hints,
     }
@@ -47,7 +48,7 @@ pub(super) fn report(problems: &[Problem], scene: &Scene<'_>, color: bool) -> Re
 
 /// A problem in a line, for where there is no room for all of it.
 pub(super) fn first_line(problem: &Problem, project: &Project) -> String {
-    describe(problem, project, false).lines().next().unwrap_or_default().to_owned()
+    in_one_line(&describe(problem, project, false))
 }
 
 /// Whether writing the reference anew would make the trial pass.
@@ -58,7 +59,7 @@ pub(super) fn can_bless(problems: &[Problem]) -> bool {
 }
 
 /// What went wrong.
-fn tell(problems: &[Problem], scene: &Scene<'_>, color: bool) -> String {
+fn list(problems: &[Problem], scene: &Scene<'_>, color: bool) -> String {
     let mut out = String::new();
     for problem in problems {
         let _ = writeln!(out, "{}\n", describe(problem, scene.project, color).trim_end());
@@ -101,7 +102,8 @@ fn concerns_reference(problem: &Problem) -> bool {
 fn command(scene: &Scene<'_>) -> String {
     let mut words: Vec<_> =
         scene.variables.iter().map(|(name, value)| format!("{name}={}", shell_words::quote(value))).collect();
-    let trial = shell_words::quote(scene.trial);
+    let trial = scene.trial.to_string();
+    let trial = shell_words::quote(&trial);
     words.push(format!("cargo test --test {} -- --exact {trial}", scene.project.target()));
     words.join(" ")
 }
@@ -118,7 +120,10 @@ fn describe(problem: &Problem, project: &Project, color: bool) -> String {
             let place = panic.location.as_ref();
             let place =
                 place.map(|(file, line)| format!("{}:{line}: ", project.show(file))).unwrap_or_default();
-            let mut text = format!("{place}panicked: {}", panic.message);
+            let mut text = match panic.message.trim() {
+                "" => format!("{place}panicked without a message"),
+                message => format!("{place}panicked: {message}"),
+            };
             if let Some(backtrace) = &panic.backtrace {
                 let _ = write!(text, "\n{}", indented(backtrace));
             }

@@ -8,6 +8,7 @@ use std::ops::Bound;
 use std::path::Path;
 use std::time::Duration;
 
+use super::name::TrialName;
 use super::outcome::{Outcome, Record};
 use super::serial;
 use crate::error::{Error, Result};
@@ -40,32 +41,32 @@ impl History {
         read(dir).remove(project).unwrap_or_default()
     }
 
-    fn duration(&self, trial: &str) -> Duration {
-        let last = self.trials.get(trial).or_else(|| self.longest_elsewhere(trial));
+    fn duration(&self, trial: &TrialName) -> Duration {
+        let last = self.trials.get(&trial.to_string()).or_else(|| self.longest_elsewhere(trial));
         last.and_then(|last| Duration::try_from_secs_f64(last.seconds).ok()).unwrap_or(Duration::MAX)
     }
 
     /// The longest of the same test at other points of the matrix.
-    fn longest_elsewhere(&self, trial: &str) -> Option<&Last> {
-        let test = trial.split_inclusive("::").next()?;
-        let there = self.trials.range::<str, _>((Bound::Included(test), Bound::Unbounded));
-        let there = there.take_while(|(name, _)| name.starts_with(test)).map(|(_, last)| last);
+    fn longest_elsewhere(&self, trial: &TrialName) -> Option<&Last> {
+        let test = trial.test_prefix();
+        let there = self.trials.range::<str, _>((Bound::Included(test.as_str()), Bound::Unbounded));
+        let there = there.take_while(|(name, _)| name.starts_with(&test)).map(|(_, last)| last);
         there.max_by(|a, b| a.seconds.total_cmp(&b.seconds))
     }
 
     /// Puts first what takes longest, so that it does not run on when all else is done. What is not
     /// known may take long; among equals the order stays.
-    pub(super) fn longest_first<T>(&self, trials: &mut [T], name: impl Fn(&T) -> &str) {
+    pub(super) fn longest_first<T>(&self, trials: &mut [T], name: impl Fn(&T) -> &TrialName) {
         trials.sort_by_cached_key(|trial| std::cmp::Reverse(self.duration(name(trial))));
     }
 
     /// Whether a trial failed the last time it ran.
-    pub(super) fn failed(&self, trial: &str) -> bool {
-        self.trials.get(trial).is_some_and(|last| last.failed)
+    pub(super) fn failed(&self, trial: &TrialName) -> bool {
+        self.trials.get(&trial.to_string()).is_some_and(|last| last.failed)
     }
 
-    /// Remembers how these went, besides what other processes remember meanwhile, and forgets trials
-    /// that `exists`, if given, does not hold for; returns their names. Writes nothing if nothing is new.
+    /// Adds how these went to what this and other processes have written, and forgets the trials for which `exists`, if
+    /// given, is false; returns their names. Writes nothing if nothing is new.
     pub(super) fn add(
         dir: &Path,
         project: &str,
@@ -87,7 +88,7 @@ impl History {
             let failed = matches!(record.outcome, Outcome::Failed(_));
             history
                 .trials
-                .insert(record.name.clone(), Last { seconds: record.elapsed.as_secs_f64(), failed });
+                .insert(record.name.to_string(), Last { seconds: record.elapsed.as_secs_f64(), failed });
         }
         let is_gone = |name: &String| exists.is_some_and(|exists| !exists(name));
         let gone: Vec<_> = history.trials.keys().filter(|name| is_gone(name)).cloned().collect();
@@ -144,12 +145,18 @@ impl Last {
 
 #[cfg(test)]
 mod tests {
+    use super::super::name::{TestName, WrittenName};
     use super::*;
+
+    /// The trial of a case that is one test, at the point of the matrix that its name ends in, or else on raw.
+    fn trial(name: &str) -> TrialName {
+        let written = WrittenName::parse(name);
+        TrialName::new(TestName::of_case(written.test), written.imgfmt.unwrap_or("raw"), written.imgproto)
+    }
 
     fn record(name: &str, outcome: Outcome, seconds: u64) -> Record {
         Record {
-            name: name.to_owned(),
-            case: String::new(),
+            name: trial(name),
             file: String::new(),
             outcome,
             elapsed: Duration::from_secs(seconds),
@@ -171,12 +178,12 @@ mod tests {
         add(dir.path(), &first);
         add(dir.path(), &second);
         let history = History::read(dir.path(), "ours");
-        let mut trials = ["short", "skipped", "middle", "long", "unknown"];
-        history.longest_first(&mut trials, |name| name);
-        assert_eq!(trials, ["skipped", "unknown", "long", "middle", "short"]);
+        let mut trials = ["short", "skipped", "middle", "long", "unknown"].map(trial);
+        history.longest_first(&mut trials, |trial| trial);
+        assert_eq!(trials, ["skipped", "unknown", "long", "middle", "short"].map(trial));
         add(dir.path(), &[record("long", Outcome::Passed, 2)]);
-        History::read(dir.path(), "ours").longest_first(&mut trials, |name| name);
-        assert_eq!(trials, ["skipped", "unknown", "middle", "long", "short"]);
+        History::read(dir.path(), "ours").longest_first(&mut trials, |trial| trial);
+        assert_eq!(trials, ["skipped", "unknown", "middle", "long", "short"].map(trial));
     }
 
     #[test]
@@ -186,19 +193,22 @@ mod tests {
         let known: Vec<_> =
             known.iter().zip([5, 2, 3, 9]).map(|(name, time)| record(name, Outcome::Passed, time)).collect();
         add(dir.path(), &known);
-        let mut trials = ["40::vdi", "30::raw::nbd", "50::vdi", "30::raw"];
-        History::read(dir.path(), "ours").longest_first(&mut trials, |name| name);
-        assert_eq!(trials, ["50::vdi", "30::raw::nbd", "40::vdi", "30::raw"]);
+        let mut trials = ["40::vdi", "30::raw::nbd", "50::vdi", "30::raw"].map(trial);
+        History::read(dir.path(), "ours").longest_first(&mut trials, |trial| trial);
+        assert_eq!(trials, ["50::vdi", "30::raw::nbd", "40::vdi", "30::raw"].map(trial));
     }
 
     #[test]
     fn what_cannot_be_read_is_forgotten() {
         let dir = tempfile::tempdir().expect("temporary directory");
-        fs::write(dir.path().join(FILE), "1.000 failed half\nproject ours\nx failed half\n2.0 fai\n")
-            .expect("write");
-        assert!(!History::read(dir.path(), "ours").failed("half"));
+        fs::write(
+            dir.path().join(FILE),
+            "1.000 failed half::raw\nproject ours\nx failed half::raw\n2.0 fai\n",
+        )
+        .expect("write");
+        assert!(!History::read(dir.path(), "ours").failed(&trial("half")));
         add(dir.path(), &[record("half", Outcome::Passed, 1)]);
-        assert_eq!(History::read(dir.path(), "ours").duration("half"), Duration::from_secs(1));
+        assert_eq!(History::read(dir.path(), "ours").duration(&trial("half")), Duration::from_secs(1));
     }
 
     #[test]
@@ -208,7 +218,7 @@ mod tests {
         assert!(!dir.path().join(FILE).exists());
         add(dir.path(), &[record("ran", Outcome::Passed, 1)]);
         let written = fs::read_to_string(dir.path().join(FILE)).expect("read");
-        assert_eq!(written, "project ours\n1.000 passed ran\n");
+        assert_eq!(written, "project ours\n1.000 passed ran::raw\n");
     }
 
     #[test]
@@ -217,9 +227,12 @@ mod tests {
         let both = [record("old", Outcome::Passed, 1), record("new", Outcome::Passed, 1)];
         add(dir.path(), &both);
         History::add(dir.path(), "theirs", &both, None).expect("write");
-        let gone = History::add(dir.path(), "ours", &[], Some(&|name| name != "old")).expect("write");
-        assert_eq!(gone, ["old"]);
+        let gone = History::add(dir.path(), "ours", &[], Some(&|name| name != "old::raw")).expect("write");
+        assert_eq!(gone, ["old::raw"]);
         let left = |project: &str| History::read(dir.path(), project).trials.into_keys().collect::<Vec<_>>();
-        assert_eq!((left("ours"), left("theirs")), (vec!["new".into()], vec!["new".into(), "old".into()]));
+        assert_eq!(
+            (left("ours"), left("theirs")),
+            (vec!["new::raw".into()], vec!["new::raw".into(), "old::raw".into()])
+        );
     }
 }

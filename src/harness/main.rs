@@ -14,14 +14,58 @@ use super::bless::Blessing;
 use super::discovery::{self, Loaded};
 use super::ending::Ending;
 use super::history::History;
-use super::matrix::{self, Plan, without_matrix};
+use super::matrix::{self, Plan};
+use super::name::WrittenName;
 use super::printing::{self, failed, print, say};
 use super::shared::Run;
-use super::{Project, groups, preflight, run, signals, stale};
-use crate::env::{Listing, TestEnv};
+use super::{Project, clashes, groups, preflight, run, signals, stale};
+use crate::env::{Listing, TestEnv, check_scratch_base};
 use crate::error::{Error, Result};
 use crate::script;
 use crate::suite::mistakes;
+
+/// Writes the `main` of a test target that runs the project's cases:
+/// a `cases/main.rs` with the one line `iotests::main!();`, and in `Cargo.toml`
+///
+/// ```toml
+/// [[test]]
+/// name = "iotests"
+/// path = "cases/main.rs"
+/// harness = false
+/// ```
+///
+/// The project's `build.rs` calls [`iotests_build::cases`].
+#[macro_export]
+macro_rules! main {
+    () => {
+        include!(concat!(
+            env!("OUT_DIR", "build.rs is missing: its main calls iotests_build::cases(\"cases\")"),
+            "/iotests_cases.rs"
+        ));
+
+        // Compiled where libtest has its own main: this one would run nothing, and pass.
+        #[test]
+        fn harness_is_false() {
+            panic!("the [[test]] of this target in Cargo.toml lacks the line: harness = false");
+        }
+
+        fn main() -> ::std::process::ExitCode {
+            $crate::harness::main(
+                $crate::harness::Project::new(
+                    $crate::harness::Build {
+                        root: env!("CARGO_MANIFEST_DIR"),
+                        package: env!("CARGO_PKG_NAME"),
+                        crate_name: env!("CARGO_CRATE_NAME"),
+                        tmp: option_env!("CARGO_TARGET_TMPDIR"),
+                    },
+                    concat!(env!("OUT_DIR"), "/iotests_new_cases"),
+                    CASES,
+                )
+                .with_case_dir(CASE_DIR),
+            )
+        }
+    };
+}
 
 /// Exit status when nothing was run because of a mistake in the project or its environment.
 const MISTAKE: u8 = 2;
@@ -29,6 +73,7 @@ const MISTAKE: u8 = 2;
 /// Runs a project's cases as the command line and the environment ask; [`main!`](crate::main) calls
 /// it.
 pub fn main(project: Project) -> ExitCode {
+    signals::outlive_file_size_limit();
     let args = match Args::from_process() {
         Ok(args) => args,
         Err(error) => return refuse(&[error]),
@@ -42,7 +87,7 @@ pub fn main(project: Project) -> ExitCode {
     start(project, &args, env).unwrap_or_else(|errors| refuse(&errors))
 }
 
-/// Tells what is wrong with the project or its environment.
+/// Reports what is wrong with the project or its environment.
 pub(crate) fn refuse(errors: &[Error]) -> ExitCode {
     for error in errors {
         say(format_args!("iotests: {error}"));
@@ -56,8 +101,9 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     if let Some(path) = env.new_case() {
         return new_case(&project, path).map_err(|error| vec![error]);
     }
+    project.check_case_dir().map_err(|error| vec![error])?;
     let suites = suites(&project, args)?;
-    none_of(declarations(&suites))?;
+    none_of(declarations(&project, &suites))?;
     match env.listing() {
         Some(Listing::Groups) => {
             return Ok(print(&groups::listing(&suites)));
@@ -87,7 +133,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let plans = plans(&suites, args, &env).map_err(|error| vec![error])?;
     drop(suites);
-    let tests: BTreeSet<_> = plans.iter().map(|plan| without_matrix(&plan.name).to_owned()).collect();
+    let tests: BTreeSet<_> = plans.iter().map(|plan| plan.name.test.to_string()).collect();
     let exists = |test: &str| tests.contains(test);
     conclude(project, args, env, plans, args.selects_all().then_some(&exists)).map_err(|error| vec![error])
 }
@@ -112,14 +158,14 @@ pub(crate) fn conclude(
     let base = env.test_dir().unwrap_or(project.work_dir()).to_owned();
     let id = project.id();
     let history = History::read(&base, &id);
-    // Whoever knows a trial's whole name has chosen: nextest asks like this for what it was listed.
+    // A whole name is a choice already: nextest asks so for each trial that it was given in the list.
     if args.exact_names().is_none() {
         plans.retain(|plan| env.groups().selects(&plan.groups));
         if env.rerun_failed() {
             plans.retain(|plan| history.failed(&plan.name));
             // nextest lists twice.
-            let is_told = args.libtest.list && args.libtest.ignored;
-            if !is_told && !plans.iter().any(|plan| args.select(&plan.name)) {
+            let is_second_list = args.libtest.list && args.libtest.ignored;
+            if !is_second_list && !plans.iter().any(|plan| args.select(&plan.name.to_string())) {
                 say(format_args!(
                     "iotests: none of these trials is remembered in {} as failed",
                     base.display()
@@ -128,15 +174,17 @@ pub(crate) fn conclude(
         }
     }
     if args.libtest.list {
-        plans.retain(|plan| args.select(&plan.name) && (!args.libtest.ignored || plan.skip.is_some()));
-        let names = plans.iter().map(|plan| plan.name.as_str());
+        plans.retain(|plan| !args.libtest.ignored || plan.skip.is_some());
+        let names = plans.iter().map(|plan| plan.name.to_string()).filter(|name| args.select(name));
         return Ok(printing::list(&args.libtest, names));
     }
     if !env.rerun_failed() {
-        say_what_is_not_there(args, &plans);
+        warn_of_unmatched(args, &plans);
     }
-    let selected = plans.iter().filter(|plan| plan.skip.is_none() && args.select(&plan.name)).count();
-    if let Err(error) = preflight::start(&env, selected) {
+    let selected =
+        plans.iter().filter(|plan| plan.skip.is_none() && args.select(&plan.name.to_string())).count();
+    check_scratch_base(&base)?;
+    if let Err(error) = preflight::start(&env, &base, selected) {
         return Ok(preflight::fail(args, &error));
     }
     if args.is_parallel() {
@@ -146,14 +194,14 @@ pub(crate) fn conclude(
         File::create(path).map_err(Error::io(format!("create the log file {path}")))?;
     }
     let color = colored(args, &env);
-    let blessing = Blessing::new(&base, args.nextest_run(&env));
+    let blessing = Blessing::new(&base, project.references(), args.nextest_run(&env));
     let run = Arc::new(Run::new(project, Arc::new(env), &base, blessing, color)?);
     let ending = Ending { args: args.clone(), base, id, start: Instant::now() };
     signals::watch(&run, ending.clone())?;
     let mut code = run::all(&run, plans, args);
-    // What another run has at hand is its own business.
+    // Another run may be about to keep files.
     let exists = exists.filter(|_| run.dir.is_alone());
-    let exists = exists.map(|exists| move |name: &str| exists(without_matrix(name)));
+    let exists = exists.map(|exists| move |name: &str| exists(WrittenName::parse(name).test));
     for error in ending.conclude(&run, exists.as_ref().map(|exists| exists as _)) {
         code = failed(&error);
     }
@@ -161,13 +209,14 @@ pub(crate) fn conclude(
     Ok(code)
 }
 
-/// Tells of filters that no trial matches: with libtest a misspelt name passes.
-fn say_what_is_not_there(args: &Args, plans: &[Plan]) {
-    // Where there is no suite at all, that has been told.
+/// Warns of filters that no trial matches: with libtest a misspelt name passes.
+fn warn_of_unmatched(args: &Args, plans: &[Plan]) {
+    // Where there is no suite at all, that has been reported.
     if plans.is_empty() && !args.libtest.exact {
         return;
     }
-    for filter in args.unmatched(plans.iter().map(|plan| plan.name.as_str())) {
+    let names: Vec<_> = plans.iter().map(|plan| plan.name.to_string()).collect();
+    for filter in args.unmatched(&names) {
         say(match args.libtest.exact {
             true => format!(
                 "iotests: no trial is called {filter:?}: --exact asks for whole names, which --list shows"
@@ -182,7 +231,7 @@ pub(crate) fn none_of(problems: Vec<Error>) -> Result<(), Vec<Error>> {
     if problems.is_empty() { Ok(()) } else { Err(problems) }
 }
 
-/// What the variables say that cannot be meant, or that a run cannot do with.
+/// Mistakes in what the variables say.
 pub(crate) fn environment(env: &TestEnv, args: &Args) -> Vec<Error> {
     let mut problems = Vec::new();
     if let Some(trial) = env.trial() {
@@ -209,11 +258,7 @@ fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
     if args.exact_names().is_none() {
         files = project.case_files().map_err(|error| vec![error])?;
         let new = project.new_cases(&files).map_err(|error| vec![error])?;
-        none_of(
-            new.iter()
-                .map(|file| Error::Setup(format!("{file} is new: run this again, and it is built in")))
-                .collect(),
-        )?;
+        none_of(new)?;
     }
     let sources = discovery::sources(project, &files);
     let found = match args.exact_names() {
@@ -232,13 +277,13 @@ fn suites(project: &Project, args: &Args) -> Result<Vec<Loaded>, Vec<Error>> {
     Ok(suites)
 }
 
-fn declarations(suites: &[Loaded]) -> Vec<Error> {
-    let told = |loaded: &Loaded| {
+fn declarations(project: &Project, suites: &[Loaded]) -> Vec<Error> {
+    let own = |loaded: &Loaded| {
         let file = loaded.file.clone();
         mistakes(&loaded.suite).into_iter().map(move |mistake| Error::Setup(format!("{file}: {mistake}")))
     };
-    let clashes = discovery::clashes(suites);
-    discovery::bad_names(suites).into_iter().chain(suites.iter().flat_map(told)).chain(clashes).collect()
+    let clashes = clashes::find(project, suites);
+    discovery::bad_names(suites).into_iter().chain(suites.iter().flat_map(own)).chain(clashes).collect()
 }
 
 fn stale_references(project: &Project, suites: &[Loaded], env: &TestEnv) -> Vec<Error> {

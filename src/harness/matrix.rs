@@ -1,12 +1,11 @@
 //! The matrix: which trials each test becomes.
 
-use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::args::Args;
 use super::discovery::Loaded;
-use crate::context::Params;
+use super::name::{TestName, TrialName};
 use crate::env::{TestEnv, unique};
 use crate::error::Result;
 use crate::suite::{Body, Declaration, GENERIC_FORMATS, KnownFailure, TestDecl, verdict};
@@ -20,16 +19,10 @@ const HEAD_START: Duration = Duration::from_secs(1);
 /// A trial to be run.
 #[derive(Clone)]
 pub(crate) struct Plan {
-    /// The name it is listed under and selected by.
-    pub(crate) name: String,
-    /// What of the name does not depend on the matrix: case and test.
-    pub(crate) test: String,
+    /// What it is.
+    pub(crate) name: TrialName,
     /// The case file, relative to the project's root.
     pub(crate) file: Arc<str>,
-    /// The case's path.
-    pub(crate) case: Arc<str>,
-    /// Its point of the matrix.
-    pub(crate) params: Params,
     /// What it runs.
     pub(crate) body: Body,
     /// How long it may take, before scaling.
@@ -48,19 +41,19 @@ pub(crate) struct Plan {
     pub(crate) logs: bool,
 }
 
-/// Adds the trials of a suite, for the command line of `args`. Those that it leaves out are there to be
-/// counted only, and whether they could run here is not looked at.
+/// Adds the trials of a suite. Those that `args` leaves out are added to be counted, and whether they could run here is
+/// not examined.
 pub(super) fn plans(loaded: &Loaded, env: &TestEnv, args: &Args, plans: &mut Vec<Plan>) -> Result<()> {
-    let (case, file) = (Arc::<str>::from(&*loaded.path), Arc::<str>::from(&*loaded.file));
+    let file = Arc::<str>::from(&*loaded.file);
     for test in loaded.suite.tests() {
         let declared = &loaded.suite.declarations(test);
-        for param in params(declared) {
+        for name in names(&loaded.path, test, declared) {
             for imgfmt in formats(declared, env) {
                 for imgproto in protocols(declared, env) {
-                    let params = Params { imgfmt: imgfmt.clone(), imgproto, param: param.clone() };
-                    let mut plan = plan(&case, &file, test, declared, params);
-                    if args.select(&plan.name) {
-                        plan.skip = verdict(declared, &plan.params, env)?;
+                    let name = TrialName::new(name.clone(), &imgfmt, &imgproto);
+                    let mut plan = plan(name, &file, test, declared);
+                    if args.select(&plan.name.to_string()) {
+                        plan.skip = verdict(declared, &plan.name.params(), env)?;
                     } else if args.exact_names().is_some() {
                         continue;
                     }
@@ -72,26 +65,16 @@ pub(super) fn plans(loaded: &Loaded, env: &TestEnv, args: &Args, plans: &mut Vec
     Ok(())
 }
 
-fn plan(
-    case: &Arc<str>,
-    file: &Arc<str>,
-    test: &TestDecl,
-    declared: &[&Declaration],
-    params: Params,
-) -> Plan {
+fn plan(name: TrialName, file: &Arc<str>, test: &TestDecl, declared: &[&Declaration]) -> Plan {
     let union = |list: fn(&Declaration) -> &Vec<String>| {
         let mut all: Vec<_> = declared.iter().flat_map(|one| list(one)).cloned().collect();
         all.sort();
         all.dedup();
         all
     };
-    let path = test_path(case, test.name()).into_owned();
     Plan {
-        name: trial_name(&path, &params),
-        test: path,
-        case: Arc::clone(case),
+        name,
         file: Arc::clone(file),
-        params,
         body: test.declared_body(declared),
         limit: innermost(declared, |one| one.timeout).unwrap_or(DEFAULT_LIMIT),
         head_start: HEAD_START,
@@ -103,31 +86,26 @@ fn plan(
     }
 }
 
-/// Path of a test, which is also that of its references: a suite that is one unnamed test lends it
-/// its own.
-pub(super) fn test_path<'a>(case: &'a str, test: &str) -> Cow<'a, str> {
-    if test.is_empty() { Cow::Borrowed(case) } else { Cow::Owned(format!("{case}/{test}")) }
-}
-
-fn trial_name(test: &str, params: &Params) -> String {
-    let param = params.param.as_deref().map_or_else(Default::default, |param| ["/", param]);
-    let proto = if params.imgproto == "file" { [""; 2] } else { ["::", &params.imgproto] };
-    [&[test], &param[..], &["::", &params.imgfmt], &proto].concat().concat()
+/// The names of a test of the case at this path, one for each of its parameters.
+pub(super) fn names(case: &str, test: &TestDecl, declared: &[&Declaration]) -> Vec<TestName> {
+    let name = |param| TestName {
+        case: case.to_owned(),
+        fixture: test.fixture().unwrap_or_default().to_owned(),
+        test: test.name().to_owned(),
+        param,
+    };
+    params(declared).into_iter().map(name).collect()
 }
 
 /// What the test itself says, or else its fixture, or else its suite.
-fn innermost<T>(declared: &[&Declaration], said: impl Fn(&Declaration) -> Option<T>) -> Option<T> {
+fn innermost<'d, T>(declared: &[&'d Declaration], said: impl Fn(&'d Declaration) -> Option<T>) -> Option<T> {
     declared.iter().rev().find_map(|one| said(one))
 }
 
 /// The parameters that a test runs with: its own replace those of its fixture and of its suite.
-pub(super) fn declared_params(declared: &[&Declaration]) -> Vec<String> {
-    innermost(declared, |one| (!one.params.is_empty()).then(|| one.params.clone())).unwrap_or_default()
-}
-
 fn params(declared: &[&Declaration]) -> Vec<Option<String>> {
-    let values = declared_params(declared);
-    if values.is_empty() { vec![None] } else { values.into_iter().map(Some).collect() }
+    let values = innermost(declared, |one| (!one.params.is_empty()).then_some(&one.params));
+    values.map_or_else(|| vec![None], |values| values.iter().cloned().map(Some).collect())
 }
 
 /// The formats that IMGFMT names, supported or not; without it, those that are declared.
@@ -146,7 +124,7 @@ fn declared_formats(declared: &[&Declaration]) -> Vec<String> {
     let generic = all().any(|name| name == "generic");
     let excluding = declared.iter().any(|one| !one.unsupported_formats.is_empty());
     let mut all = if named.peek().is_none() && !generic && !excluding {
-        // The format does not matter to it: the seed's default.
+        // The format does not matter to it: the default of iotests.py.
         vec!["raw".to_owned()]
     } else {
         let generic = if generic || excluding { GENERIC_FORMATS.as_slice() } else { &[] };
@@ -177,11 +155,6 @@ fn protocols(declared: &[&Declaration], env: &TestEnv) -> Vec<String> {
     let mut named: Vec<_> = said.unwrap_or_default().into_iter().map(plain).collect();
     named.retain(|name| declared.iter().all(|one| fits(one, name)));
     if named.is_empty() { vec!["file".to_owned()] } else { unique(named) }
-}
-
-/// The part of a trial's name that does not depend on what IMGFMT and IMGPROTO narrow a run to.
-pub(super) fn without_matrix(name: &str) -> &str {
-    name.split("::").next().unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -1,5 +1,5 @@
-//! What the processes of one run of nextest tell each other: it starts one for each trial, and none of
-//! them is the last.
+//! Notes that the processes of one run of nextest share: it starts one process for each trial, and none of them knows
+//! that it is the last.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::Write as _;

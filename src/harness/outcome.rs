@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::name::TrialName;
 use super::panics::Panic;
 use super::reference::Mismatch;
 use crate::error::{Error, Failure};
@@ -11,10 +12,8 @@ use crate::error::{Error, Failure};
 /// One trial that has ended.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Record {
-    /// Its name.
-    pub(super) name: String,
-    /// The case's path.
-    pub(super) case: String,
+    /// What it is.
+    pub(super) name: TrialName,
     /// The case file, relative to the project's root.
     pub(super) file: String,
     /// How it ended.
@@ -43,7 +42,7 @@ pub(super) enum Outcome {
     Failed(Report),
 }
 
-/// A failure, told for those who did not see it.
+/// A failure as text.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Report {
     /// Whether an assertion or the reference did not hold; if not, it was an error such as a crash, a
@@ -60,10 +59,22 @@ pub(super) struct Report {
 }
 
 impl Report {
-    /// Its first line.
-    pub(super) fn summary(&self) -> &str {
-        self.problems.lines().next().unwrap_or_default()
+    /// What went wrong, in one line.
+    pub(super) fn summary(&self) -> String {
+        in_one_line(&self.problems)
     }
+}
+
+/// The first line of a text; where it only announces what follows, that as well.
+pub(super) fn in_one_line(text: &str) -> String {
+    let mut line = String::new();
+    for next in text.lines().map(str::trim).filter(|next| !next.is_empty()) {
+        line = if line.is_empty() { next.to_owned() } else { format!("{line} {next}") };
+        if !line.ends_with(':') {
+            return line;
+        }
+    }
+    line.trim_end_matches(':').to_owned()
 }
 
 /// One thing that went wrong in a trial.
@@ -114,6 +125,27 @@ impl Problem {
             // Rust's own assertions are panics.
             Self::Panic(_) | Self::Reference(_) | Self::Passed { .. } => true,
             Self::TimedOut { .. } | Self::Harness(_) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_does_not_end_where_it_announces_something() {
+        for (text, line) in [
+            ("it broke\nin two\n", "it broke"),
+            (
+                "cases/a.rs:7: qemu-img failed:\n\n    no such file\nmore",
+                "cases/a.rs:7: qemu-img failed: no such file",
+            ),
+            ("one:\ntwo:\nthree", "one: two: three"),
+            ("it failed:\n", "it failed"),
+            ("", ""),
+        ] {
+            assert_eq!(in_one_line(text), line);
         }
     }
 }

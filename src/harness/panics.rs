@@ -75,7 +75,7 @@ fn case_frames(trace: &str) -> String {
     lines.get(start..end).unwrap_or(&lines).join("\n")
 }
 
-/// Whether this line tells where the frame before it is.
+/// Whether this line has the place of the frame before it.
 fn is_place(line: Option<&&str>) -> bool {
     line.is_some_and(|line| line.trim_start().starts_with("at "))
 }

@@ -1,4 +1,4 @@
-//! Printing to whoever may have stopped reading: a closed pipe or a full disk ends no run.
+//! Printing where it may fail: a closed pipe or a full disk does not end a run.
 
 use std::fmt::Display;
 use std::fs;
@@ -10,10 +10,10 @@ use libtest_mimic::{Arguments, Trial};
 use super::panics;
 use crate::error::{Error, Result};
 
-/// Exit status when trials failed, or how they went could not be told.
+/// Exit status when trials failed, or their results could not be written.
 const FAILED: u8 = 101;
 
-/// Tells something on stderr.
+/// Prints a line on stderr.
 pub(crate) fn say(text: impl Display) {
     let _ = writeln!(io::stderr(), "{text}");
 }
@@ -28,8 +28,8 @@ pub(crate) fn print(text: &str) -> ExitCode {
 }
 
 /// Lists trials as libtest-mimic does, which writes each line by itself: there may be thousands.
-pub(super) fn list<'n>(args: &Arguments, names: impl Iterator<Item = &'n str>) -> ExitCode {
-    let text: String = names.flat_map(|name| [name, ": test\n"]).collect();
+pub(super) fn list(args: &Arguments, names: impl Iterator<Item = String>) -> ExitCode {
+    let text: String = names.map(|name| name + ": test\n").collect();
     match &args.logfile {
         None => print(&text),
         Some(path) => match fs::write(path, text) {
@@ -39,14 +39,13 @@ pub(super) fn list<'n>(args: &Arguments, names: impl Iterator<Item = &'n str>) -
     }
 }
 
-/// Has libtest-mimic run `trials`. It panics where it cannot write; whether trials were run
-/// nevertheless depends on the number of threads.
+/// Has libtest-mimic run `trials`. It panics if it cannot write; with several threads, trials run nevertheless.
 ///
 /// # Errors
 /// Why it could not write.
 pub(super) fn libtest(args: &Arguments, trials: Vec<Trial>) -> Result<ExitCode> {
     panics::catch(|| libtest_mimic::run(args, trials).exit_code()).map_err(|panic| {
-        // The panic's message is no text for users; a line more meets the same error.
+        // libtest-mimic panics on a write error. Write once more to get the error itself.
         match io::stdout().write_all(b"\n") {
             Err(error) => Error::io("write to stdout")(error),
             Ok(()) => Error::Setup(format!("failed to print the results: {}", panic.message)),
@@ -54,7 +53,7 @@ pub(super) fn libtest(args: &Arguments, trials: Vec<Trial>) -> Result<ExitCode> 
     })
 }
 
-/// Tells why something could not be told or remembered.
+/// Reports that something could not be written, and gives the exit status for it.
 pub(super) fn failed(error: &Error) -> ExitCode {
     say(format_args!("iotests: {error}"));
     ExitCode::from(FAILED)

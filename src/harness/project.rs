@@ -5,6 +5,7 @@ use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use super::place::{Build, Place};
 use crate::error::{Error, Result};
 use crate::script;
 use crate::suite::Suite;
@@ -24,7 +25,7 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Project {
     root: PathBuf,
-    built_at: &'static Path,
+    build: Build,
     target: String,
     work: PathBuf,
     case_dir: &'static str,
@@ -34,26 +35,15 @@ pub struct Project {
 }
 
 impl Project {
-    /// A project rooted at `root` (where its `Cargo.toml` is), whose cases are built into the test
-    /// target whose crate is named `crate_name`; `tmp` is cargo's directory for the files of tests, `mark` the file by
-    /// which the build is marked as out of date. At run time cargo may name another root, after a
-    /// move for example.
-    pub fn new(
-        root: &'static str,
-        crate_name: &'static str,
-        tmp: Option<&'static str>,
-        mark: &'static str,
-        cases: &'static [Case],
-    ) -> Self {
-        let built_at = Path::new(root);
-        let root = std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| built_at.to_owned(), PathBuf::from);
-        let built =
-            tmp.and_then(|tmp| Path::new(tmp).parent()).map_or_else(|| root.join("target"), PathBuf::from);
+    /// The project that was built like this, wherever it is now, with the cases that are built in. `mark` is the file by
+    /// which the build is marked as out of date.
+    pub fn new(build: Build, mark: &'static str, cases: &'static [Case]) -> Self {
+        let Place { root, target_dir } = Place::find(&build);
         Self {
-            target: target_name(&root, crate_name),
+            target: target_name(&root, build.crate_name),
             root,
-            built_at,
-            work: built.join("iotests"),
+            build,
+            work: target_dir.join("iotests"),
             case_dir: "cases",
             mark: mark.into(),
             cases,
@@ -62,8 +52,8 @@ impl Project {
     }
 
     /// A target whose trials do not come from case files.
-    pub fn without_cases(root: &'static str, crate_name: &'static str, tmp: Option<&'static str>) -> Self {
-        Self::new(root, crate_name, tmp, "", &[])
+    pub fn without_cases(build: Build) -> Self {
+        Self::new(build, "", &[])
     }
 
     /// Has its case files in this directory below the root, rather than in `cases`.
@@ -99,18 +89,22 @@ impl Project {
         &self.target
     }
 
-    /// What tells it from others that keep their files in the same place.
+    /// What distinguishes it from others that keep their files in the same place.
     pub(super) fn id(&self) -> String {
         let suite = self.suite.as_ref().map(|suite| format!(":{}", suite.display())).unwrap_or_default();
         format!("{}:{}{suite}", self.root.display(), self.target)
     }
 
-    /// A name for its suite, if it has one, that those of other places do not have.
-    pub(crate) fn suite_mark(&self) -> Option<String> {
-        let suite = self.suite.as_ref()?;
+    /// The directory for its files where others may have theirs.
+    pub(crate) fn mark(&self) -> String {
         let mut hasher = DefaultHasher::new();
-        suite.hash(&mut hasher);
-        Some(format!("suite-{:08x}", hasher.finish() >> 32))
+        self.id().hash(&mut hasher);
+        format!("{}-{:08x}", self.target, hasher.finish() >> 32)
+    }
+
+    /// Whether its trials come from a suite of QEMU's.
+    pub(super) fn has_suite(&self) -> bool {
+        self.suite.is_some()
     }
 
     /// Where the harness keeps its files: `target/iotests`.
@@ -123,45 +117,71 @@ impl Project {
         self.cases
     }
 
+    /// Makes sure that the case files are where they are looked for: a program that was moved away from its project
+    /// would run what is built in, and nothing else.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] when their directory is missing.
+    pub(super) fn check_case_dir(&self) -> Result<()> {
+        let dir = self.case_dir();
+        if dir.is_dir() {
+            return Ok(());
+        }
+        Err(Error::Setup(format!(
+            "there is no directory {}, where the case files of the package {} should be; this program was built in {}\n\
+             what to do: run it by cargo in the package's directory, or set CARGO_MANIFEST_DIR to that directory",
+            dir.display(),
+            self.build.package,
+            self.build.root
+        )))
+    }
+
     /// Its case files of every kind, relative to the case directory.
     ///
     /// # Errors
     /// [`Error::Setup`] when they cannot be listed.
     pub(super) fn case_files(&self) -> Result<Vec<String>> {
-        let dir = self.case_dir();
-        if !dir.exists() {
-            return Ok(Vec::new());
-        }
-        iotests_build::files(&dir, &["rs", script::EXTENSION]).map_err(Error::Setup)
+        iotests_build::files(&self.case_dir(), &["rs", script::EXTENSION]).map_err(Error::Setup)
     }
 
-    /// Those of its case files that are not built in, and so are new; cargo is told to build them in the
-    /// next time.
+    /// A mistake for each of the case files that is not built in, because it is new; the build is marked as out of date.
     ///
     /// # Errors
-    /// [`Error::Io`] when cargo cannot be told.
-    pub(super) fn new_cases(&self, files: &[String]) -> Result<Vec<String>> {
+    /// [`Error::Io`] when it cannot be marked.
+    pub(super) fn new_cases(&self, files: &[String]) -> Result<Vec<Error>> {
         let compiled = files.iter().filter(|file| iotests_build::is_case(file));
         let mut files: Vec<_> = compiled.map(|file| format!("{}/{file}", self.case_dir)).collect();
         files.retain(|file| !self.cases.iter().any(|case| case.file == file));
-        if !files.is_empty() {
+        let what_to_do = if files.is_empty() {
+            String::new()
+        } else if self.build.was_at(&self.root) {
             let touched = File::open(&self.mark).and_then(|mark| mark.set_modified(SystemTime::now()));
             touched.map_err(Error::io(format!("touch {}", self.mark.display())))?;
-        }
-        Ok(files)
+            "run this again, and it is built in".to_owned()
+        } else {
+            // The mark of that build is not the one that cargo looks at here.
+            format!(
+                "this program was built in {}, and cargo may take it for up to date here\nwhat to do: run `cargo clean -p \
+                 {}` in {}, then run this again",
+                self.build.root,
+                self.build.package,
+                self.root.display()
+            )
+        };
+        Ok(files.iter().map(|file| Error::Setup(format!("{file} is new: {what_to_do}"))).collect())
     }
 
     /// `path` as a reader of the project would write it: relative to the root if it is below it,
     /// or was when the cases were built.
     pub fn show(&self, path: impl AsRef<Path>) -> String {
         let path = path.as_ref();
-        let shown = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(self.built_at));
+        let shown = path.strip_prefix(&self.root).or_else(|_| path.strip_prefix(self.build.root));
         shown.unwrap_or(path).display().to_string()
     }
 }
 
-/// The name of the test target that is the crate `crate_name`. A crate's name has no hyphens, and cargo is to be
-/// told the target's, which is in the manifest.
+/// The name of the test target that is the crate `crate_name`: cargo wants the target's name, which is in the manifest
+/// and may have hyphens where the crate's has underscores.
 fn target_name(root: &Path, crate_name: &str) -> String {
     let declared = || {
         let manifest: toml::Table = fs::read_to_string(root.join("Cargo.toml")).ok()?.parse().ok()?;
@@ -171,46 +191,6 @@ fn target_name(root: &Path, crate_name: &str) -> String {
     };
     let differs = if crate_name.contains('_') { declared() } else { None };
     differs.unwrap_or_else(|| crate_name.to_owned())
-}
-
-/// Writes the `main` of a test target that runs the project's cases:
-/// a `cases/main.rs` with the one line `iotests::main!();`, and in `Cargo.toml`
-///
-/// ```toml
-/// [[test]]
-/// name = "iotests"
-/// path = "cases/main.rs"
-/// harness = false
-/// ```
-///
-/// The project's `build.rs` calls [`iotests_build::cases`].
-#[macro_export]
-macro_rules! main {
-    () => {
-        include!(concat!(
-            env!("OUT_DIR", "build.rs is missing: its main calls iotests_build::cases(\"cases\")"),
-            "/iotests_cases.rs"
-        ));
-
-        // Compiled where libtest has its own main: this one would run nothing, and pass.
-        #[test]
-        fn harness_is_false() {
-            panic!("the [[test]] of this target in Cargo.toml lacks the line: harness = false");
-        }
-
-        fn main() -> ::std::process::ExitCode {
-            $crate::harness::main(
-                $crate::harness::Project::new(
-                    env!("CARGO_MANIFEST_DIR"),
-                    env!("CARGO_CRATE_NAME"),
-                    option_env!("CARGO_TARGET_TMPDIR"),
-                    concat!(env!("OUT_DIR"), "/iotests_new_cases"),
-                    CASES,
-                )
-                .with_case_dir(CASE_DIR),
-            )
-        }
-    };
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! References: which one holds at a point of the matrix, whether the log is what it says, and
+//! References: which one applies at a point of the matrix, whether the log agrees with it, and
 //! writing it anew.
 
 use std::fmt;
@@ -7,6 +7,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use super::diff;
+use super::name::TestName;
 use crate::env::Version;
 use crate::error::{Error, Result};
 
@@ -14,6 +15,15 @@ use crate::error::{Error, Result};
 pub(super) const EXTENSION: &str = ".out";
 /// Variant for `CACHEMODE=none`.
 pub(super) const NOCACHE: &str = "nocache";
+
+/// Machines that QEMU has as a default, and references can be specific to, besides the one of the
+/// emulator in use.
+pub(super) const MACHINES: [&str; 5] = ["pc", "q35", "virt", "s390-ccw-virtio", "pseries"];
+
+/// Whether `<test>.<word>.out` is a variant of the reference of `<test>`, on some machine at least.
+pub(super) fn is_variant(word: &str) -> bool {
+    word == NOCACHE || crate::suite::IMAGE_FORMATS.contains(&word) || MACHINES.contains(&word)
+}
 
 /// What of the environment a reference may depend on. The last two cost a look at QEMU, so they
 /// are asked for only when there is such a reference.
@@ -30,10 +40,9 @@ pub(super) struct Point<'a> {
 
 /// Where a test's references may be.
 #[derive(Clone, Debug)]
-pub(super) struct Location {
+pub(super) struct Location<'n> {
     root: PathBuf,
-    test: String,
-    param: Option<String>,
+    test: &'n TestName,
 }
 
 /// How a log and its reference disagree.
@@ -80,21 +89,25 @@ enum Bound {
     From(Version),
 }
 
-impl Location {
-    /// References below `root` of this test, with this parameter.
-    pub(super) fn new(root: PathBuf, test: &str, param: Option<&str>) -> Self {
-        Self { root, test: test.to_owned(), param: param.map(str::to_owned) }
+impl<'n> Location<'n> {
+    /// References of this test below `root`.
+    pub(super) fn new(root: PathBuf, test: &'n TestName) -> Self {
+        Self { root, test }
     }
 
     /// Where a first reference goes.
     pub(super) fn default_path(&self) -> PathBuf {
-        self.root.join(format!("{}{EXTENSION}", self.test))
+        self.root.join(format!("{}{EXTENSION}", self.test.shared_stem()))
     }
 
-    /// The reference that holds: of the parameter before that of all, and in `check`'s order.
+    /// Where a reference goes that no other parameter of the test has.
+    pub(super) fn own_path(&self) -> Option<PathBuf> {
+        self.test.own_stem().map(|stem| self.root.join(format!("{stem}{EXTENSION}")))
+    }
+
+    /// The reference that applies: that of the parameter before that of all, and in `check`'s order.
     pub(super) fn find(&self, point: &Point<'_>) -> Result<Option<PathBuf>> {
-        let own = self.param.as_ref().map(|param| format!("{}/{param}", self.test));
-        for stem in own.iter().chain([&self.test]) {
+        for stem in self.test.own_stem().into_iter().chain([self.test.shared_stem()]) {
             if let Some(path) = find(&self.root.join(stem), point)? {
                 return Ok(Some(path));
             }
@@ -102,7 +115,7 @@ impl Location {
         Ok(None)
     }
 
-    /// Compares what was logged with the reference that holds.
+    /// Compares what was logged with the reference that applies.
     pub(super) fn check(&self, actual: &str, point: &Point<'_>) -> Result<Option<Mismatch>> {
         let Some(path) = self.find(point)? else {
             let missing = || Mismatch::Missing { path: self.default_path(), actual: actual.to_owned() };
@@ -145,7 +158,7 @@ impl Mismatch {
 }
 
 impl Variant {
-    /// What `file` says besides `test`; `None` if it is no reference of that test.
+    /// What `file` says besides `test`; `None` if it is not a reference of that test.
     pub(super) fn parse(file: &str, test: &str) -> Option<Result<Self, String>> {
         let rest = file.strip_suffix(EXTENSION)?.strip_prefix(test)?;
         let (name, bound) = match rest.split_once('@') {
@@ -168,7 +181,7 @@ impl Bound {
         [("lt-", "<", Self::Below), ("ge-", ">=", Self::From)];
 
     fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("@{text} is no range of versions: expected one such as @lt-8.0 or @ge-8.0");
+        let bad = || format!("@{text} is not a range of versions: expected one such as @lt-8.0 or @ge-8.0");
         for (prefix, sign, make) in Self::FORMS {
             if let Some(number) = text.strip_prefix(prefix) {
                 return number.parse().map(make).map_err(|_| bad());
@@ -189,7 +202,7 @@ impl Bound {
         }
     }
 
-    /// Whether `self` tells more about a version than `other`, when both hold.
+    /// Whether `self` is the narrower range, when a version is in both.
     fn is_closer(self, other: Self) -> bool {
         match (self, other) {
             (Self::Below(a), Self::Below(b)) => a < b,
@@ -211,7 +224,7 @@ impl fmt::Display for Variant {
     }
 }
 
-/// The reference with this stem that holds at `point`.
+/// The reference with this stem that applies at `point`.
 fn find(stem: &Path, point: &Point<'_>) -> Result<Option<PathBuf>> {
     let (Some(dir), Some(test)) = (stem.parent(), stem.file_name().and_then(|name| name.to_str())) else {
         return Ok(None);
@@ -290,8 +303,9 @@ mod tests {
         let machine = || Ok("pc".to_owned());
         let version = || Ok(version.parse().expect("a version"));
         let point = Point { nocache, imgfmt: "qcow2", machine: &machine, version: &version };
-        let location = Location::new(dir.path().to_owned(), "t/one", Some("1M"));
-        let path = location.find(&point).expect("look-up");
+        let test =
+            TestName { test: "one".to_owned(), param: Some("1M".to_owned()), ..TestName::of_case("t") };
+        let path = Location::new(dir.path().to_owned(), &test).find(&point).expect("look-up");
         path.map_or_else(String::new, |path| {
             path.strip_prefix(dir.path()).expect("below the root").display().to_string()
         })
@@ -334,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_range_of_versions_is_refused() {
+    fn a_bad_range_of_versions_is_an_error() {
         let parsed = |name| Variant::parse(name, "one");
         assert_eq!(
             parsed("one.qcow2@lt-8.0.out").expect("a reference").expect("sound").to_string(),

@@ -1,4 +1,4 @@
-//! One run: its trials, and how libtest is told of them.
+//! One run: its trials, and how they are handed to libtest-mimic.
 
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -14,11 +14,12 @@ use super::{printing, report, trial};
 /// Runs what is planned and selected, also where libtest's lines can no longer be written.
 pub(super) fn all(run: &Arc<Run>, plans: Vec<Plan>, args: &Args) -> ExitCode {
     let plans: Vec<_> = plans.into_iter().map(Arc::new).collect();
-    match printing::libtest(&args.libtest, trials(run, &plans, args)) {
+    let arguments = args.of_marked();
+    match printing::libtest(&arguments, trials(run, &plans, args)) {
         Ok(code) => code,
         Err(error) => {
             let code = printing::failed(&error);
-            let unheard = Arguments { logfile: Some("/dev/null".to_owned()), ..args.libtest.clone() };
+            let unheard = Arguments { logfile: Some("/dev/null".to_owned()), ..arguments };
             match printing::libtest(&unheard, trials(run, &plans, args)) {
                 Ok(_) => code,
                 Err(error) => printing::failed(&error),
@@ -31,17 +32,13 @@ pub(super) fn all(run: &Arc<Run>, plans: Vec<Plan>, args: &Args) -> ExitCode {
 fn trials(run: &Arc<Run>, plans: &[Arc<Plan>], args: &Args) -> Vec<Trial> {
     let marks_ignored = args.marks_ignored();
     let done = run.names();
-    let mut trials: Vec<_> = plans
-        .iter()
-        .filter(|plan| !done.contains(&plan.name))
-        .map(|plan| {
-            let ignored = marks_ignored && plan.skip.is_some();
-            let (run, own) = (Arc::clone(run), Arc::clone(plan));
-            Trial::ignorable_test(&plan.name, move || perform(&run, &own)).with_ignored_flag(ignored)
-        })
-        .collect();
-    args.keep_matching(&mut trials);
-    trials
+    let trial = |plan: &Arc<Plan>| {
+        let ignored = marks_ignored && plan.skip.is_some();
+        let (run, own) = (Arc::clone(run), Arc::clone(plan));
+        let trial = Trial::ignorable_test(plan.name.to_string(), move || perform(&run, &own));
+        args.mark(trial.with_ignored_flag(ignored))
+    };
+    plans.iter().filter(|plan| !done.contains(&plan.name)).map(trial).collect()
 }
 
 fn perform(run: &Run, plan: &Plan) -> Result<Completion, Failed> {
@@ -72,7 +69,6 @@ fn perform(run: &Run, plan: &Plan) -> Result<Completion, Failed> {
 fn not_run(plan: &Plan, reason: String) -> Record {
     Record {
         name: plan.name.clone(),
-        case: plan.case.to_string(),
         file: plan.file.to_string(),
         outcome: Outcome::Skipped(reason),
         elapsed: std::time::Duration::ZERO,

@@ -7,13 +7,14 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use super::Project;
 use super::artefacts::Kept;
 use super::bless::Blessing;
+use super::name::TrialName;
 use super::outcome::Record;
 use crate::context::RunDir;
 use crate::env::{TestEnv, ToolKind, Version};
 use crate::error::Result;
 use crate::process::Registry;
 
-/// One run, and what its trials leave for it to tell.
+/// One run, and the records of its trials.
 #[derive(Debug)]
 pub(super) struct Run {
     /// Whose cases are run.
@@ -26,17 +27,17 @@ pub(super) struct Run {
     pub(super) registry: Registry,
     /// Where the files of failed trials go.
     pub(super) kept: Kept,
-    /// Whether failures are told in colours.
+    /// Whether failures are printed in colours.
     pub(super) color: bool,
     /// Variables that change what a trial does, as they were given.
     pub(super) variables: Vec<(String, String)>,
     /// What its trials say that references are.
     pub(super) blessing: Blessing,
-    /// Held for good by whoever ends the process by a signal.
+    /// Held for good by the thread that ends the process by a signal.
     pub(super) stopping: Mutex<()>,
     /// The first trial that failed.
-    pub(super) first_failure: OnceLock<String>,
-    /// Until somebody takes them.
+    pub(super) first_failure: OnceLock<TrialName>,
+    /// Until they are taken.
     records: Mutex<Option<Vec<Record>>>,
 }
 
@@ -51,8 +52,8 @@ impl Run {
     ) -> Result<Self> {
         let dir = RunDir::create(base, env.sock_dir().unwrap_or(env.tmp_dir()))?;
         Ok(Self {
-            kept: Kept::below(base, project.suite_mark()),
-            variables: super::variables::of(&env, project.suite_mark().is_some()),
+            kept: Kept::below(base, project.mark()),
+            variables: super::variables::of(&env, project.has_suite()),
             project,
             env,
             dir,
@@ -65,8 +66,8 @@ impl Run {
         })
     }
 
-    /// Goes no further once the process is about to die of a signal: what its children's death
-    /// brings about is nobody's failure.
+    /// Goes no further once the process is about to die of a signal: what follows from its children's death is not a
+    /// failure.
     pub(super) fn stop_here_if_stopping(&self) {
         drop(self.stopping.lock());
     }
@@ -78,13 +79,13 @@ impl Run {
         }
     }
 
-    /// What has run so far, for the first who asks: it is told once, at the end of the run or of the process.
+    /// What has run so far, for the first call: it is reported once, at the end of the run or of the process.
     pub(super) fn take_records(&self) -> Option<Vec<Record>> {
         self.records().take()
     }
 
     /// The names of what has run so far.
-    pub(super) fn names(&self) -> BTreeSet<String> {
+    pub(super) fn names(&self) -> BTreeSet<TrialName> {
         self.records().iter().flatten().map(|record| record.name.clone()).collect()
     }
 

@@ -1,8 +1,9 @@
-//! Ctrl-C and its kin: nothing is left behind when the run is told to stop.
+//! Signals: Ctrl-C and its kin leave nothing behind, and the limit of file sizes is no signal.
 
 use std::sync::{Arc, Weak};
 use std::thread;
 
+use nix::libc::SIGXFSZ;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 use signal_hook::low_level::emulate_default_handler;
@@ -14,8 +15,15 @@ use crate::error::{Error, Result};
 /// How often the run's directories are removed: what is dying may still add a file.
 const SWEEPS: usize = 3;
 
+/// Has a write fail that would make a file larger than `ulimit -f` allows, as on a full disk, instead of ending the
+/// process. Children get the default back when they start, since this is a handler.
+pub(crate) fn outlive_file_size_limit() {
+    // It fails for signals that cannot be caught, and this one can.
+    let _ = signal_hook::flag::register(SIGXFSZ, Arc::default());
+}
+
 /// Starts a thread that, at the first such signal, kills the run's children, removes its
-/// directories, tells what has run, and lets the process die of that signal. The second one does not
+/// directories, reports what has run, and lets the process die of that signal. The second one does not
 /// wait for that.
 pub(super) fn watch(run: &Arc<Run>, ending: Ending) -> Result<()> {
     // nohup, and a shell that starts a job in the background, have signals ignored: leave it so.

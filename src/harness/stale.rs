@@ -1,6 +1,5 @@
 //! References that no test owns: left behind by a rename, or misspelt and so never compared.
 
-use std::borrow::Cow;
 use std::cell::LazyCell;
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -8,20 +7,27 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::discovery::Loaded;
-use super::matrix::{declared_params, test_path};
-use super::reference::{EXTENSION, NOCACHE, Variant};
+use super::matrix;
+use super::reference::{EXTENSION, MACHINES, NOCACHE, Variant};
 use crate::suite::{Declaration, GENERIC_FORMATS, IMAGE_FORMATS};
-
-/// Machines that QEMU has as a default, and references can be specific to, besides the one of the
-/// emulator in use.
-const MACHINES: [&str; 5] = ["pc", "q35", "virt", "s390-ccw-virtio", "pseries"];
 
 /// What is wrong with each file below `root` that will never be compared.
 pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) -> Vec<(PathBuf, String)> {
     // A project without references needs to know of no owners.
     let owners = LazyCell::new(|| owners(suites));
     let mut problems = Vec::new();
-    for entry in WalkDir::new(root).sort_by_file_name().into_iter().flatten() {
+    if !root.exists() {
+        return problems;
+    }
+    for entry in WalkDir::new(root).follow_links(true).sort_by_file_name() {
+        let entry = match entry {
+            Ok(entry) => entry,
+            Err(error) => {
+                let path = error.path().unwrap_or(root).to_owned();
+                problems.push((path, format!("failed to look for references here: {error}")));
+                continue;
+            }
+        };
         // Hidden files are those of editors, and of a bless that was cut short.
         if entry.file_type().is_dir() || entry.file_name().as_encoded_bytes().starts_with(b".") {
             continue;
@@ -38,7 +44,7 @@ pub(super) fn references(root: &Path, suites: &[Loaded], machine: Option<&str>) 
     problems
 }
 
-type Owners<'s> = HashMap<Cow<'s, str>, Vec<&'s Declaration>>;
+type Owners<'s> = HashMap<String, Vec<&'s Declaration>>;
 
 /// The declarations of each test, by the stem of its references.
 fn owners(suites: &[Loaded]) -> Owners<'_> {
@@ -46,11 +52,10 @@ fn owners(suites: &[Loaded]) -> Owners<'_> {
     for loaded in suites {
         for test in loaded.suite.tests() {
             let declared = loaded.suite.declarations(test);
-            let path = test_path(&loaded.path, test.name());
-            for param in declared_params(&declared) {
-                owners.insert(Cow::Owned(format!("{path}/{param}")), declared.clone());
+            for name in matrix::names(&loaded.path, test, &declared) {
+                let stems = [Some(name.shared_stem()), name.own_stem()];
+                owners.extend(stems.into_iter().flatten().map(|stem| (stem, declared.clone())));
             }
-            owners.insert(path, declared);
         }
     }
     owners
@@ -58,7 +63,9 @@ fn owners(suites: &[Loaded]) -> Owners<'_> {
 
 fn judge(file: &str, owners: &Owners<'_>, machine: Option<&str>) -> Result<(), String> {
     if !file.ends_with(EXTENSION) {
-        return Err(format!("no reference is named so: expected <test>[.<variant>][@<version>]{EXTENSION}"));
+        return Err(format!(
+            "this is not the name of a reference: expected <test>[.<variant>][@<version>]{EXTENSION}"
+        ));
     }
     // The longest stem first: a parameter may have a dot of its own.
     let ends = file.match_indices(['.', '@']).map(|(at, _)| at).rev();
@@ -123,8 +130,8 @@ mod tests {
             ("topic/sized/2M.out", "no test owns"),
             ("topic/plain.raw.out", "does not run on raw"),
             ("topic/plain.qcwo2.out", "did you mean \"qcow2\"?"),
-            ("topic/plain@8.0.out", "no range of versions"),
-            ("topic/plain.txt", "no reference is named so"),
+            ("topic/plain@8.0.out", "not a range of versions"),
+            ("topic/plain.txt", "this is not the name of a reference"),
         ] {
             let problem = judge(stale, &owners, None).expect_err(stale);
             assert!(problem.contains(why), "{stale}: {problem}");

@@ -9,13 +9,15 @@ use std::time::{Duration, Instant};
 use super::artefacts::{self, Why, log_tails};
 use super::failure::{self, Scene};
 use super::matrix::Plan;
+use super::name::TrialName;
 use super::outcome::{Outcome, Problem, Record};
 use super::panics::{self, Panic};
 use super::printing::say;
 use super::reference::{Location, Mismatch, Point};
 use super::serial;
 use super::shared::Run;
-use crate::context::{Context, Params};
+use crate::context::Context;
+use crate::env::out_of_space;
 use crate::error::{Error, Result, SuiteFailure, SuiteOutput, TestResult};
 use crate::suite::{Body, KnownFailure, Place};
 use crate::test::Test;
@@ -31,7 +33,7 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
         Some(reason) => Outcome::Skipped(reason.clone()),
         None => {
             let held = serial::hold(&plan.serial, run.env.tmp_dir());
-            // The others' time is not its own.
+            // Waiting for other trials does not count.
             start = Instant::now();
             match held.and_then(|_held| run_here(run, plan, &mut not_run)) {
                 Ok(outcome) => outcome,
@@ -44,7 +46,6 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
     };
     Record {
         name: plan.name.clone(),
-        case: plan.case.to_string(),
         file: plan.file.to_string(),
         outcome,
         elapsed: start.elapsed(),
@@ -56,7 +57,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     let limit = run.env.timeout_scale().scale(plan.limit);
     let ctx = Arc::new(Context::new(
         Arc::clone(&run.env),
-        plan.params.clone(),
+        plan.name.params(),
         run.dir.trial()?,
         limit,
         run.registry.child(),
@@ -104,8 +105,9 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         )));
     }
     for late in ctx.take_late() {
-        let told = |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));
-        if !problems.iter().any(told) {
+        let reported =
+            |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));
+        if !problems.iter().any(reported) {
             problems.push(Problem::Late(late));
         }
     }
@@ -150,7 +152,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
         (_, Some(_)) => None,
     };
     let Some(outcome) = passed else {
-        return Ok(Outcome::Failed(keep_and_tell(run, plan, &ctx, problems, not_run)));
+        return Ok(Outcome::Failed(report_failure(run, plan, &ctx, problems, not_run)));
     };
     run.kept.forget(&plan.name);
     if run.env.keep() {
@@ -159,8 +161,8 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     Ok(outcome)
 }
 
-/// Whether this can be the failure that was declared. Of a hang, or of what the harness could not do, nobody
-/// knows whether the failure is behind it.
+/// Whether this can be the failure that was declared. A hang, and what the harness could not do, may have another
+/// cause.
 fn can_be_known(problem: &Problem, out_of_time: bool) -> bool {
     match problem {
         Problem::TimedOut { .. } | Problem::Harness(_) => false,
@@ -189,31 +191,39 @@ fn compare(run: &Run, plan: &Plan, log: &str, ended: bool) -> Result<Option<Mism
     Ok(mismatch.filter(|mismatch| ended || matches!(mismatch, Mismatch::Differs { .. })))
 }
 
-/// Notes that the log is what its reference says, so that no other trial has it say something else.
+/// Notes that the log agrees with its reference, so that no other trial writes something else there.
 fn agree(run: &Run, plan: &Plan, ctx: &Context, log: &str) -> Result<()> {
     if let Some((path, text)) = ctx.take_agreement() {
         return run.blessing.agree(&plan.name, &path, &text);
     }
-    match plan.logs.then(|| at_point(run, plan, Location::find)).transpose()?.flatten() {
+    match plan
+        .logs
+        .then(|| at_point(run, plan, |location, point| location.find(point)))
+        .transpose()?
+        .flatten()
+    {
         Some(path) => run.blessing.agree(&plan.name, &path, log),
         None => Ok(()),
     }
 }
 
 /// Looks at the references of a trial's test, from the trial's point of the matrix.
-fn at_point<T>(run: &Run, plan: &Plan, look: impl FnOnce(&Location, &Point<'_>) -> Result<T>) -> Result<T> {
-    let Params { imgfmt, param, .. } = &plan.params;
-    let location = Location::new(run.project.references(), &plan.test, param.as_deref());
+fn at_point<T>(
+    run: &Run,
+    plan: &Plan,
+    look: impl FnOnce(&Location<'_>, &Point<'_>) -> Result<T>,
+) -> Result<T> {
+    let location = Location::new(run.project.references(), &plan.name.test);
     let point = Point {
         nocache: run.env.cachemode() == "none",
-        imgfmt,
+        imgfmt: &plan.name.imgfmt,
         machine: &|| run.machine(),
         version: &|| run.version(),
     };
     look(&location, &point)
 }
 
-fn keep_and_tell(
+fn report_failure(
     run: &Run,
     plan: &Plan,
     ctx: &Context,
@@ -221,6 +231,10 @@ fn keep_and_tell(
     not_run: &[String],
 ) -> super::outcome::Report {
     let dir = ctx.scratch().dir();
+    if let Some(error) = out_of_space(dir) {
+        // First, so that the summary has it as the reason that these trials have in common.
+        problems.insert(0, Problem::Harness(error));
+    }
     let log = ctx.log().contents();
     if !log.is_empty() {
         let path = dir.join(artefacts::ACTUAL);
@@ -269,7 +283,7 @@ fn run_body(plan: &Plan, ctx: &Arc<Context>) -> Result<End> {
     let (sender, receiver) = sync_channel(1);
     let (body, own): (Body, _) = (Arc::clone(&plan.body), Arc::clone(ctx));
     thread::Builder::new()
-        .name(plan.name.clone())
+        .name(plan.name.to_string())
         .spawn(move || {
             let result = panics::catch(|| body(&mut Test::with_context(Arc::clone(&own))));
             // Servers that the case had run until its end. They die with this thread, so they are
@@ -299,7 +313,7 @@ fn in_time<T>(receiver: &Receiver<T>, ctx: &Context, head_start: Duration) -> Op
 
 impl Run {
     /// Writes the reference of a trial that ran to its end.
-    fn bless(&self, trial: &str, mismatch: &Mismatch) -> Result<()> {
+    fn bless(&self, trial: &TrialName, mismatch: &Mismatch) -> Result<()> {
         let (path, Some(text), Some(bytes)) = (mismatch.path(), mismatch.actual(), mismatch.bytes()) else {
             return Ok(());
         };

@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::{Child, Cmd, Deadline, Output, Registry, Stream};
 use crate::error::{Error, Result};
-use crate::output::{raw_text_of, with_line_ends};
+use crate::output::{raw_text_of, readable, with_line_ends};
 
 /// How much is read before other things are looked at.
 const CHUNK: u64 = 64 * 1024;
@@ -145,7 +145,7 @@ impl Collector {
     }
 
     fn beginning(&self) -> String {
-        String::from_utf8_lossy(&self.bytes[..self.bytes.len().min(200)]).into_owned()
+        readable(&self.bytes[..self.bytes.len().min(200)])
     }
 
     /// The text, and what it was if its lines ended otherwise.

@@ -8,6 +8,7 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 
 use super::guard;
+use crate::output::readable;
 
 /// A set of live process groups. Clones share the set; a child set's groups belong to its parent's
 /// too.
@@ -54,7 +55,7 @@ impl Registry {
         let command = |group: &i32| {
             let words = std::fs::read(format!("/proc/{group}/cmdline")).ok()?;
             let words = words.split(|byte| *byte == 0).filter(|word| !word.is_empty());
-            Some(shell_words::join(words.map(String::from_utf8_lossy)))
+            Some(shell_words::join(words.map(readable)))
         };
         self.lock().alive.iter().filter_map(command).filter(|command| !command.is_empty()).collect()
     }

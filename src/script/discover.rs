@@ -7,7 +7,7 @@ use super::parse::parser::parse;
 use super::run::source::Source;
 use super::run::steps::run;
 use crate::error::{Error, Result};
-use crate::suite::{Declare, Requirement, Suite};
+use crate::suite::{Declare, Place, Requirement, Suite};
 
 /// What the names of script cases end in.
 pub const EXTENSION: &str = "case";
@@ -58,6 +58,6 @@ pub fn suite_from_file(path: &Path, text: &str) -> std::result::Result<Suite, Ve
     }
     suite.params(params);
     // Most scripts that are read are not run, so a trial parses its own again.
-    suite.test("", move |test| Ok(run(&source, test)?));
+    suite.test("", move |test| Ok(run(&source, test)?)).declared_at(Place::Line(1));
     Ok(suite)
 }

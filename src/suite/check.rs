@@ -15,21 +15,23 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
         found.push("the suite has no tests: add one with `s.test(\"name\", function)`".to_owned());
     }
     declaration(&|| "the suite".to_owned(), suite.declaration(), &mut found);
-    for (name, declared) in &suite.fixtures {
-        declaration(&|| format!("the fixture {name:?}"), declared, &mut found);
+    for (index, fixture) in suite.fixtures.iter().enumerate() {
+        let who = || format!("the fixture {:?}", fixture.name);
+        if !suite.tests().iter().any(|test| test.fixture == Some(index)) {
+            found.push(format!("{} has no tests: add one with `.test(\"name\", function)`", who()));
+        }
+        declaration(&who, &fixture.declaration, &mut found);
     }
-    let mut names = BTreeSet::new();
     for test in suite.tests() {
-        let who = || format!("test {:?}", test.name());
+        let prefix = test.fixture().map(|name| format!("{name}/")).unwrap_or_default();
+        let who = || format!("test {:?}", format!("{prefix}{}", test.name()));
         // A suite that is one test, such as a script, lends it its own name.
-        if !(test.name().is_empty() && suite.tests().len() == 1) {
-            word(|| format!("the name of {}", who()), test.own_name(), "_-", &mut found);
+        let is_whole_suite = test.name().is_empty() && test.fixture().is_none() && suite.tests().len() == 1;
+        if !is_whole_suite {
+            word(|| format!("the name of {}", who()), test.name(), "_-", &mut found);
         }
         if let Some(fixture) = test.fixture() {
             word(|| format!("the name of the fixture of {}", who()), fixture, "_-", &mut found);
-        }
-        if !names.insert(test.name()) {
-            found.push(format!("two tests are named {:?}: rename one", test.name()));
         }
         declaration(&who, test.declaration(), &mut found);
         let declared = suite.declarations(test);
@@ -45,8 +47,8 @@ pub(crate) fn mistakes(suite: &Suite) -> Vec<String> {
     found
 }
 
-/// Why a test that is declared so runs nowhere. A name that does not exist was told before, and explains
-/// itself.
+/// Why a test with these declarations can run nowhere. If a name in them does not exist, that mistake is reported
+/// instead.
 fn contradiction(declared: &[&Declaration], what: &str, known: &[&str], list: List) -> Option<String> {
     let lists: Vec<_> = declared.iter().map(|one| list(one)).filter(|names| !names.is_empty()).collect();
     let exist = lists.iter().all(|names| names.iter().all(|name| known.contains(&name.as_str())));
@@ -100,6 +102,10 @@ fn declaration(who: &dyn Fn() -> String, declared: &Declaration, found: &mut Vec
     for resource in &declared.serial {
         word(|| format!("serial resource {resource:?} of {}", who()), resource, "_-.", found);
     }
+    for what in &declared.repeated {
+        found
+            .push(format!("{} declares {what} twice, and the first would have no effect: remove one", who()));
+    }
     let mut params = BTreeSet::new();
     for param in &declared.params {
         word(|| format!("parameter {param:?} of {}", who()), param, "_-.,+=", found);
@@ -109,8 +115,8 @@ fn declaration(who: &dyn Fn() -> String, declared: &Declaration, found: &mut Vec
     }
 }
 
-/// Whether something can be there: types have no names of their own in what QEMU tells, so that a path
-/// which begins with one would never hold, and its test never run.
+/// Whether a path can exist in the schema. QEMU's schema does not name types, so a path that begins with a type never
+/// exists, and its test would never run.
 fn is_schema_path(path: &str) -> bool {
     let mut steps = path.split('/');
     let name = steps.next().unwrap_or_default();
@@ -130,6 +136,8 @@ fn word(what: impl Fn() -> String, text: &str, also: &str, found: &mut Vec<Strin
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::suite::Declare;
 
@@ -175,7 +183,6 @@ mod tests {
             with(&|s| _ = s.groups(["two words"])),
             "group \"two words\" of the suite: expected letters, digits and _ - . only"
         );
-        assert_eq!(with(&|s| _ = s.test("first", |_| Ok(()))), "two tests are named \"first\": rename one");
         assert_eq!(
             with(&|s| _ = s.test("a/b", |_| Ok(()))),
             "the name of test \"a/b\": expected letters, digits and _ - only"
@@ -218,8 +225,42 @@ mod tests {
             );
         }
         assert_eq!(
-            with(&|s| _ = s.fixture("b", |_| Ok(())).groups(["two words"])),
+            with(&|s| {
+                let mut fixture = s.fixture("b", |_| Ok(()));
+                fixture.groups(["two words"]);
+                fixture.test("third", |_, ()| Ok(()));
+            }),
             "group \"two words\" of the fixture \"b\": expected letters, digits and _ - . only"
+        );
+    }
+
+    #[test]
+    fn what_would_have_no_effect_is_a_mistake() {
+        let with = |change: &dyn Fn(&mut Suite)| {
+            only_mistake(|suite| {
+                good(suite);
+                change(suite);
+            })
+        };
+        assert_eq!(
+            with(&|s| _ = s.fixture("b", |_| Ok(())).groups(["quick"])),
+            "the fixture \"b\" has no tests: add one with `.test(\"name\", function)`"
+        );
+        let twice = |who: &str, what: &str| {
+            format!("{who} declares {what} twice, and the first would have no effect: remove one")
+        };
+        let second = Duration::from_secs(1);
+        assert_eq!(with(&|s| _ = s.timeout(second).timeout(second)), twice("the suite", "timeout"));
+        assert_eq!(
+            with(&|s| _ = s.test("third", |_| Ok(())).known_failure("a").known_failure("b")),
+            twice("test \"third\"", "known_failure")
+        );
+        assert_eq!(
+            with(&|s| {
+                let fixture = s.fixture("b", |_| Ok(())).tear_down(|_, ()| Ok(()));
+                fixture.tear_down(|_, ()| Ok(())).test("third", |_, ()| Ok(()));
+            }),
+            twice("the fixture \"b\"", "tear_down")
         );
     }
 

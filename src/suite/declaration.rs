@@ -46,6 +46,8 @@ pub struct Declaration {
     pub known_failure: Option<KnownFailure>,
     /// What programs may print beside their work.
     pub ignored_stderr: Vec<IgnoredStderr>,
+    /// What was declared twice though there can be one only: the first would have no effect.
+    pub(crate) repeated: Vec<&'static str>,
 }
 
 /// That of a test which declares nothing.
@@ -66,6 +68,7 @@ pub(super) static NONE: Declaration = Declaration {
     timeout: None,
     known_failure: None,
     ignored_stderr: Vec::new(),
+    repeated: Vec::new(),
 };
 
 /// Lines that programs may print beside their work.
@@ -87,7 +90,7 @@ pub struct KnownFailure {
 }
 
 /// Where a declaration stands.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// In Rust code.
     Code(&'static Location<'static>),
@@ -207,7 +210,10 @@ pub trait Declare {
 
     /// How long one trial may take, before `IOTESTS_TIMEOUT_SCALE`. The default is 180 s.
     fn timeout(&mut self, limit: Duration) -> &mut Self {
-        self.declaration_mut().timeout = Some(limit);
+        let declaration = self.declaration_mut();
+        if declaration.timeout.replace(limit).is_some() {
+            declaration.repeated.push("timeout");
+        }
         self
     }
 
@@ -216,7 +222,11 @@ pub trait Declare {
     #[track_caller]
     fn known_failure(&mut self, reason: &str) -> &mut Self {
         let declared = Place::Code(Location::caller());
-        self.declaration_mut().known_failure = Some(KnownFailure { reason: reason.to_owned(), declared });
+        let declaration = self.declaration_mut();
+        let known_failure = KnownFailure { reason: reason.to_owned(), declared };
+        if declaration.known_failure.replace(known_failure).is_some() {
+            declaration.repeated.push("known_failure");
+        }
         self
     }
 }

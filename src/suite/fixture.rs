@@ -2,8 +2,9 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
+use super::contents::FixtureDecl;
 use super::{Declaration, Declare, Suite, TestDecl};
 use crate::error::{Error, TestResult};
 use crate::test::Test;
@@ -44,8 +45,8 @@ impl Suite {
         build: impl Fn(&mut Test) -> TestResult<F> + Send + Sync + 'static,
     ) -> Fixture<'_, F> {
         let index = self.fixtures.len();
-        self.fixtures.push((name.to_owned(), Declaration::default()));
-        Fixture { suite: self, index, build: Arc::new(build), tear_down: None }
+        self.fixtures.push(FixtureDecl { name: name.to_owned(), declaration: Declaration::default() });
+        Fixture { suite: self, index, build: Arc::new(build), tear_down: Arc::default() }
     }
 }
 
@@ -55,28 +56,29 @@ pub struct Fixture<'s, F> {
     suite: &'s mut Suite,
     index: usize,
     build: Arc<Build<F>>,
-    tear_down: Option<Arc<TearDown<F>>>,
+    /// Shared with its tests, which look for it when they run: it may be set after they were added.
+    tear_down: Arc<OnceLock<Box<TearDown<F>>>>,
 }
 
 impl<F: 'static> Fixture<'_, F> {
-    /// Takes the fixture apart after each test, instead of merely dropping it. What goes wrong
-    /// here fails the test too.
-    pub fn tear_down(
-        mut self,
-        tear_down: impl Fn(&mut Test, F) -> TestResult + Send + Sync + 'static,
-    ) -> Self {
-        self.tear_down = Some(Arc::new(tear_down));
+    /// Takes the fixture apart after each test, those added before included, instead of merely dropping it. What goes
+    /// wrong here fails the test too. A second one is a mistake, found before anything runs.
+    pub fn tear_down(self, tear_down: impl Fn(&mut Test, F) -> TestResult + Send + Sync + 'static) -> Self {
+        if self.tear_down.set(Box::new(tear_down)).is_err() {
+            self.suite.fixtures[self.index].declaration.repeated.push("tear_down");
+        }
         self
     }
 
     /// Adds a test on this fixture, as [`Suite::test`] does without one.
+    #[track_caller]
     pub fn test(
         &mut self,
         name: &str,
         body: impl Fn(&mut Test, &mut F) -> TestResult + Send + Sync + 'static,
     ) -> &mut TestDecl {
-        let (build, tear_down) = (Arc::clone(&self.build), self.tear_down.clone());
-        let body = move |t: &mut Test| run(t, &*build, &body, tear_down.as_deref());
+        let (build, tear_down) = (Arc::clone(&self.build), Arc::clone(&self.tear_down));
+        let body = move |t: &mut Test| run(t, &*build, &body, tear_down.get().map(|it| &**it));
         self.suite.add(Some(self.index), name, Arc::new(body))
     }
 }
@@ -84,13 +86,13 @@ impl<F: 'static> Fixture<'_, F> {
 /// What is declared on a fixture holds for all tests on it, also for those that were added before.
 impl<F> Declare for Fixture<'_, F> {
     fn declaration_mut(&mut self) -> &mut Declaration {
-        &mut self.suite.fixtures[self.index].1
+        &mut self.suite.fixtures[self.index].declaration
     }
 }
 
 impl<F> std::fmt::Debug for Fixture<'_, F> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Fixture").field("name", &self.suite.fixtures[self.index].0).finish_non_exhaustive()
+        f.debug_struct("Fixture").field("name", &self.suite.fixtures[self.index].name).finish_non_exhaustive()
     }
 }
 
@@ -112,7 +114,7 @@ fn run<F>(
     }));
     match tested {
         Ok(Ok(())) => torn_down.unwrap_or_else(|panic| resume_unwind(panic)),
-        // What came first is what failed; the rest is told after it.
+        // The first error is the failure; what follows is reported after it.
         Ok(Err(failure)) => {
             report_too(t, torn_down);
             Err(failure)

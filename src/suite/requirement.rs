@@ -34,7 +34,7 @@ pub enum Requirement {
     /// A program on `PATH`.
     Program(String),
     /// One of QEMU's binaries that may be missing, such as qemu-nbd: named by its variable or on
-    /// `PATH`. Scripts need no word of it, for their commands tell.
+    /// `PATH`. Scripts need not declare it: their commands show it.
     Tool(ToolKind),
     /// A device model of QEMU.
     Device(String),

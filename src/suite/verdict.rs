@@ -1,7 +1,7 @@
 //! Whether a test can run at a point of the matrix, decided from its declarations and from what the
-//! binaries can do, in the seed's order and with its reasons.
+//! binaries can do, in the order of iotests.py and with its reasons.
 //!
-//! One check of the seed's is made only where a test asks for it ([`Requirement::VirtioBlk`]): that QEMU
+//! One check of iotests.py is made only where a test asks for it ([`Requirement::VirtioBlk`]): that QEMU
 //! has virtio-blk. It starts an emulator, and a trial of qemu-img alone shall start none.
 
 use std::collections::BTreeSet;
@@ -61,8 +61,7 @@ fn protocol(declared: &Declaration, params: &Params, _: &TestEnv) -> Result<Opti
     Ok((!suitable).then(|| unsuitable_protocol(imgproto)))
 }
 
-/// Where nobody says a word of protocols, nobody has thought of any but files. (The seed runs such a
-/// test over every protocol.)
+/// A test that declares no protocols was written for files. (iotests.py runs such a test over every protocol.)
 fn is_for_files_only(declared: &[&Declaration]) -> bool {
     declared.iter().all(|one| one.protocols.is_empty() && one.unsupported_protocols.is_empty())
 }
@@ -104,7 +103,7 @@ fn imgopts(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Option<S
 }
 
 fn requirements(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Option<String>> {
-    // All missing formats are told together, as the seed does.
+    // All missing formats are in one reason, as in iotests.py.
     let formats = |pick: fn(&Requirement) -> Option<&String>, known: &[String]| -> Vec<_> {
         declared.requirements.iter().filter_map(pick).filter(|name| !known.contains(name)).collect()
     };
@@ -120,8 +119,8 @@ fn requirements(declared: &Declaration, _: &Params, env: &TestEnv) -> Result<Opt
             |one| if let Requirement::ReadOnlyFormat(name) = one { Some(name) } else { None },
             &known.read_only,
         ));
-        let mut told = BTreeSet::new();
-        missing.retain(|name| told.insert(*name));
+        let mut seen = BTreeSet::new();
+        missing.retain(|name| seen.insert(*name));
         if !missing.is_empty() {
             return Ok(Some(not_whitelisted(&missing)));
         }

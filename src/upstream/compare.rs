@@ -3,23 +3,9 @@
 //! As in `check`, blanks at the ends of lines do not count, nor does a newline at the very end.
 //! Unlike there, the output may be any bytes.
 
-use std::fmt::Write as _;
-
 /// Whether both say the same.
 pub(super) fn same(expected: &[u8], actual: &[u8]) -> bool {
     lines(expected).eq(lines(actual))
-}
-
-/// As text to be shown: bytes that are not UTF-8 are escaped.
-pub(super) fn readable(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len());
-    for chunk in bytes.utf8_chunks() {
-        text.push_str(chunk.valid());
-        for byte in chunk.invalid() {
-            let _ = write!(text, "\\x{byte:02x}");
-        }
-    }
-    text
 }
 
 /// The lines, ended in any of the ways that Python knows, without blanks at their ends.
@@ -71,11 +57,5 @@ mod tests {
         assert!(!same(b"", b"\n"));
         assert!(!same(b"\xff\n", b"\xfe\n"));
         assert!(same(b"\xff \n", b"\xff\n"));
-    }
-
-    #[test]
-    fn bytes_can_be_read() {
-        assert_eq!(readable("ä\u{1b}".as_bytes()), "ä\u{1b}");
-        assert_eq!(readable(b"a\xff\xc3b"), "a\\xff\\xc3b");
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct Test {
     pub(super) name: String,
     /// Its file.
     pub(super) path: PathBuf,
-    /// What its text tells. Its groups include those of `group.local`.
+    /// What is known from its text. Its groups include those of `group.local`.
     pub(super) source: Source,
 }
 
@@ -127,7 +127,7 @@ fn add_local_groups(tree: &Tree, tests: &mut [Test]) -> Result<()> {
                 line: number + 1,
                 column: 1,
                 message: format!(
-                    "{name:?} is no test of this suite: expected a number or the name of a file in tests/"
+                    "{name:?} is not a test of this suite: expected a number or the name of a file in tests/"
                 ),
             });
         };

@@ -1,4 +1,4 @@
-//! What the suite is told is QEMU.
+//! The program that the suite runs as QEMU.
 //!
 //! Its tests demand the qtest accelerator, which distributions strip from their packages. Where it is
 //! missing, a small script takes QEMU's place that asks for another accelerator and for a firmware
@@ -40,7 +40,7 @@ impl Emulator {
             return refuse("QEMU itself, for this is what stands in for it in QEMU's own suite");
         }
         if real.to_str().is_none() {
-            return refuse("a path that is UTF-8, for the suite's tests are told it, and print it");
+            return refuse("a path that is UTF-8, for the suite's tests print it");
         }
         let accel = env.accelerator()?;
         if accel == Accel::Qtest {
@@ -148,7 +148,7 @@ mod tests {
     use std::process::Command;
 
     /// Runs a stand-in for `echo`.
-    fn told(more: &[&str], arguments: &[&str]) -> String {
+    fn printed(more: &[&str], arguments: &[&str]) -> String {
         let dir = tempfile::tempdir().expect("temporary directory");
         let text = script(Path::new("/bin/echo"), Accel::Tcg, Some(Path::new("/fw dir/halt.bin")), more);
         let path = write(dir.path(), Path::new("/bin/echo"), &text).expect("a stand-in");
@@ -163,15 +163,15 @@ mod tests {
     #[test]
     fn the_accelerator_is_replaced_where_it_stands() {
         assert_eq!(
-            told(&[], &["-a", "-accel", "qtest", "-b c", "", "-accel", "kvm"]),
+            printed(&[], &["-a", "-accel", "qtest", "-b c", "", "-accel", "kvm"]),
             "-a -accel tcg -b c  -accel kvm -bios /fw dir/halt.bin\n"
         );
-        assert_eq!(told(&["-S"], &["--accel", "qtest,x=y"]), "-accel tcg -S -bios /fw dir/halt.bin\n");
+        assert_eq!(printed(&["-S"], &["--accel", "qtest,x=y"]), "-accel tcg -S -bios /fw dir/halt.bin\n");
     }
 
     #[test]
     fn other_command_lines_are_left_alone() {
-        assert_eq!(told(&["-S"], &["-machine", "help"]), "-machine help\n");
-        assert_eq!(told(&[], &["-accel", "tcg", "qtest", "-accel"]), "-accel tcg qtest -accel\n");
+        assert_eq!(printed(&["-S"], &["-machine", "help"]), "-machine help\n");
+        assert_eq!(printed(&[], &["-accel", "tcg", "qtest", "-accel"]), "-accel tcg qtest -accel\n");
     }
 }

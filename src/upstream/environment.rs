@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 /// a test gives to one.
 const SOCKET: &str = "/iotests-run-XXXXXX/9999/qemutarget-4194304-qtest.sock";
 
-/// Options for a qemu-io that the test tells the format.
+/// Options for a qemu-io that the test gives the format to.
 const NO_FMT: &str = "QEMU_IO_OPTIONS_NO_FMT";
 
 /// Variables to set, and to remove where there is no value.
@@ -89,7 +89,7 @@ impl Surroundings {
         set.to("PYTHONPYCACHEPREFIX", &self.python_cache);
         set.to("MYPY_CACHE_DIR", &self.mypy_cache);
         set.to("TEST_DIR", place.test_dir);
-        // Before QEMU 7.2, where tests tell what they did not run.
+        // Before QEMU 7.2, where tests write what they did not run.
         set.to("OUTPUT_DIR", place.test_dir);
         set.to("SOCK_DIR", place.sock_dir);
         let samples =

@@ -9,7 +9,7 @@ use std::io::ErrorKind;
 use std::os::unix::fs::{DirBuilderExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
-use super::plan::{self, Point};
+use super::point::Point;
 use super::runner::Shared;
 use crate::env::TestEnv;
 use crate::error::{Error, Result};
@@ -31,7 +31,7 @@ pub(super) fn groups(points: &[Point]) -> String {
 /// to where the test is run. Its directories, that of its images below `dir`, are made, empty of what it left there before, and stay.
 ///
 /// # Errors
-/// When not exactly one test is chosen, its directories cannot be made, or a shell cannot be told.
+/// When not exactly one test is chosen, its directories cannot be made, or a value is not UTF-8.
 pub(super) fn environment(shared: &Shared, points: &[Point], env: &TestEnv, dir: &Path) -> Result<String> {
     let [point] = points else {
         let chosen =
@@ -41,7 +41,7 @@ pub(super) fn environment(shared: &Shared, points: &[Point], env: &TestEnv, dir:
         )));
     };
     let name = point.name();
-    let test_dir = dir.join(name.replace("::", "."));
+    let test_dir = dir.join(name.kept_path());
     let sock_dir = sock_dir(env, &test_dir)?;
     for dir in [&test_dir, &sock_dir] {
         if dir.exists() {
@@ -49,8 +49,9 @@ pub(super) fn environment(shared: &Shared, points: &[Point], env: &TestEnv, dir:
         }
         fs::create_dir_all(dir).map_err(Error::io(format!("create {}", dir.display())))?;
     }
-    let reference = plan::find_reference(point, env)?.and_then(|path| fs::read(path).ok());
+    let reference = point.find_reference(env)?.and_then(|path| fs::read(path).ok());
     let reference = reference.unwrap_or_default();
+    let name = name.to_string();
     let place = shared.programs()?.place(point, &name, &reference, &test_dir, &sock_dir);
     let mut out = String::new();
     for (name, value) in shared.surroundings.variables(env, &place)? {
@@ -77,7 +78,7 @@ fn sock_dir(env: &TestEnv, test_dir: &Path) -> Result<PathBuf> {
     let present = fs::symlink_metadata(&own).map_err(Error::io(failed()))?;
     if !present.is_dir() || present.uid() != user.as_raw() {
         return Err(Error::Setup(format!(
-            "{} is there, and is no directory of this user's\nwhat to do: remove it, or set SOCK_DIR",
+            "{} exists, but is not a directory of this user's\nwhat to do: remove it, or set SOCK_DIR",
             own.display()
         )));
     }

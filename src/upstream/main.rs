@@ -17,7 +17,7 @@ const HOW_TO_GET_ONE: &str = "\
 IOTESTS_SUITE is not set, so there is nothing to run. It names the directory tests/qemu-iotests
 iotests: of a QEMU source tree of the same version as the binaries. To get one:
 iotests:   Debian, Ubuntu   apt-get source qemu
-iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests tells where it is
+iotests:   Fedora           dnf install qemu-tests; rpm -ql qemu-tests shows where it is
 iotests:   anywhere         git clone --depth 1 --branch v10.0.2 https://gitlab.com/qemu-project/qemu.git";
 
 /// Runs QEMU's own suite as the command line and the environment ask: the `main` of a test target
@@ -26,6 +26,7 @@ pub fn main(project: Project) -> ExitCode {
     if let Some(code) = supervisor::take_over() {
         return code;
     }
+    harness::outlive_file_size_limit();
     let args = match Args::from_process() {
         Ok(args) => args,
         Err(error) => return harness::refuse(&[error]),
@@ -92,14 +93,14 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     let shared = Arc::new(Shared { surroundings, programs });
     let project = project.with_suite(shared.surroundings.tree.root());
     if env.listing() == Some(Listing::Environment) {
-        points.retain(|point| args.select(&point.name()));
+        points.retain(|point| args.select(&point.name().to_string()));
         let dir = env.test_dir().unwrap_or(&work_dir).join("by-hand");
-        let dir = dir.join(project.suite_mark().unwrap_or_default());
+        let dir = dir.join(project.mark());
         let listing = listing::environment(&shared, &points, &env, &dir).map_err(one)?;
         return Ok(harness::print(&listing));
     }
     let plans = points.into_iter().map(|point| plan::plan(&shared, &env, point)).collect();
-    // Who asks for one trial does not wait for a look at all the others.
+    // A run of one trial does not look at all the others.
     let exists = |test: &str| discovery::is_test(&shared.surroundings.tree, test);
     harness::conclude(project, args, env, plans, exact.is_none().then_some(&exists)).map_err(one)
 }

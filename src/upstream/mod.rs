@@ -10,6 +10,7 @@ mod environment;
 mod listing;
 mod main;
 mod plan;
+mod point;
 mod python;
 mod reference;
 mod runner;

@@ -17,7 +17,7 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Where the answer is kept for the next process.
 const FILE: &str = "python.json";
 
-/// Tells the interpreter's own file, which a launcher may hide, and tries the framework.
+/// Prints the interpreter's own file, which a launcher may hide, and tries the framework.
 const QUESTION: &str = "import sys; print(sys.executable); import iotests";
 
 /// What was found out about an interpreter, and what it holds for.
@@ -114,7 +114,7 @@ fn missing_module(reason: &str) -> Option<&str> {
     Some(quoted.trim().trim_matches('\''))
 }
 
-/// When a file or directory changed last; 0 if that cannot be told.
+/// When a file or directory changed last; 0 if that is unknown.
 fn changed(path: &Path) -> u64 {
     let time = fs::metadata(path).and_then(|meta| meta.modified()).ok();
     let since = time.and_then(|time| time.duration_since(UNIX_EPOCH).ok());

@@ -1,10 +1,10 @@
-//! Which file holds what a test must print.
+//! The file with what a test must print.
 
 use std::path::{Path, PathBuf};
 
 use crate::error::Result;
 
-/// The reference that holds for a test, if there is one, in `check`'s order: without a host cache, of
+/// The reference of a test, if there is one, in `check`'s order: without a host cache, of
 /// the format, of the machine, of all.
 ///
 /// # Errors
@@ -30,7 +30,7 @@ pub(super) fn find(
     Ok(file(test, ".out"))
 }
 
-/// Whether some reference may hold for a test, as far as can be told without asking QEMU.
+/// Whether some reference may hold for a test, as far as is known without asking QEMU.
 pub(super) fn may_exist(test: &Path, nocache: bool, format: &str) -> bool {
     file(test, ".out").is_some()
         || file(test, &format!(".out.{format}")).is_some()

@@ -11,12 +11,16 @@ use nix::unistd::{AccessFlags, access};
 use super::compare;
 use super::emulator::Emulator;
 use super::environment::{Place, Surroundings};
-use super::plan::{self, Point};
+use super::point::Point;
 use super::supervisor::{self, End, Job, Report};
 use crate::context::Context;
 use crate::error::{Error, Result, SuiteFailure, SuiteOutput};
 use crate::harness::say;
+use crate::output::readable;
 use crate::process::Status;
+
+/// How long a test may take.
+pub(super) const LIMIT: Duration = Duration::from_secs(600);
 
 /// Lines of the output that a time-out shows.
 const TAIL: usize = 20;
@@ -30,7 +34,7 @@ const END: i64 = 64 << 10;
 /// What the trials of a run share.
 #[derive(Debug)]
 pub(super) struct Shared {
-    /// The suite, and what its tests are told.
+    /// The suite, and the environment of its tests.
     pub(super) surroundings: Surroundings,
     /// What is run as QEMU and as Python; nothing when trials are only listed.
     pub(super) programs: Option<Programs>,
@@ -49,15 +53,15 @@ pub(super) struct Programs {
 pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
     let programs = shared.programs()?;
     let env = ctx.env();
-    let Some(reference) = plan::find_reference(point, env)? else {
-        return Err(Error::Skip(plan::no_reference(point)));
+    let Some(reference) = point.find_reference(env)? else {
+        return Err(Error::Skip(point.no_reference()));
     };
     let expected = fs::read(&reference).map_err(Error::io(format!("read {}", reference.display())))?;
     let test = &point.test;
     access(&test.path, AccessFlags::X_OK)
         .map_err(Error::os(format!("execute {} (is it executable?)", test.path.display())))?;
     let (dir, sock_dir) = (ctx.scratch().dir(), ctx.scratch().sock_dir()?);
-    let name = point.name();
+    let name = point.name().to_string();
     let place = programs.place(point, &name, &expected, dir, sock_dir);
     let base = test.base_name();
     let output = dir.join(format!("{base}.out.bad"));
@@ -71,21 +75,21 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
         limit: ctx.deadline().remaining(),
     };
     let report = supervisor::run(&job)?;
-    tell_of_leftovers(point, &report);
-    let limit = env.timeout_scale().scale(plan::LIMIT).unwrap_or_default();
+    report_leftovers(point, &report);
+    let limit = env.timeout_scale().scale(LIMIT).unwrap_or_default();
     let (actual, length) = read_output(&output)?;
     let too_long = length > OUTPUT_MAX;
     let differs = || {
         (!too_long && !compare::same(&expected, &actual)).then(|| SuiteOutput {
             reference: reference.clone(),
-            expected: compare::readable(&expected),
-            actual: compare::readable(&actual),
+            expected: readable(&expected),
+            actual: readable(&actual),
             bytes: actual.clone(),
         })
     };
     let problem = problem(&report, limit, &actual).or_else(|| {
         too_long.then(|| {
-            let end = indented(&tail(&compare::readable(&actual)));
+            let end = indented(&tail(&readable(&actual)));
             let text = format!("its output of {length} bytes was not compared; the last lines:\n{end}");
             (text, true)
         })
@@ -107,7 +111,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
         }
     }
     let Some(mismatch) = differs() else {
-        ctx.note_agreement(reference, compare::readable(&actual));
+        ctx.note_agreement(reference, readable(&actual));
         return Ok(());
     };
     if test.source.steps_clock && !programs.emulator.has_qtest() {
@@ -120,7 +124,7 @@ pub(super) fn run(shared: &Shared, point: &Point, ctx: &Context) -> Result<()> {
 }
 
 impl Programs {
-    /// What a test is told, besides what all are told.
+    /// A test's own part of its environment.
     pub(super) fn place<'a>(
         &'a self,
         point: &'a Point,
@@ -172,7 +176,7 @@ fn problem(report: &Report, limit: Duration, actual: &[u8]) -> Option<(String, b
                 "timed out after {:.1} s; these processes were running, and were killed:\n{}\nlast lines of its output:\n{}",
                 limit.as_secs_f64(),
                 indented(&alive.join("\n")),
-                indented(&tail(&compare::readable(actual))),
+                indented(&tail(&readable(actual))),
             ),
             true,
         )),
@@ -180,7 +184,7 @@ fn problem(report: &Report, limit: Duration, actual: &[u8]) -> Option<(String, b
     }
 }
 
-fn tell_of_leftovers(point: &Point, report: &Report) {
+fn report_leftovers(point: &Point, report: &Report) {
     for process in &report.left_behind {
         say(format_args!("iotests: {} left a process behind, which was killed: {process}", point.name()));
     }
@@ -211,10 +215,10 @@ fn read_output(path: &Path) -> Result<(Vec<u8>, u64)> {
     read().map_err(Error::io(format!("read {}", path.display())))
 }
 
-/// What a test wrote to tell that it, or a part of it, was not run.
+/// What a test wrote about itself, or a part of it, not having been run.
 fn read_note(path: &Path) -> Option<String> {
     let text = fs::read(path).ok()?;
-    Some(compare::readable(&text).trim().to_owned())
+    Some(readable(&text).trim().to_owned())
 }
 
 fn tail(text: &str) -> String {

@@ -1,4 +1,4 @@
-//! What a test's own text tells before it is run.
+//! What is known of a test from its own text, before it is run.
 
 use std::sync::LazyLock;
 

@@ -52,7 +52,7 @@ impl Tree {
         &self.root
     }
 
-    /// QEMU's version, where the tree tells it.
+    /// QEMU's version, if the tree has it.
     pub(super) fn version(&self) -> Option<Version> {
         self.version
     }

@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::Vm;
 use crate::env::Accel;
-use crate::error::Result;
 use crate::test::Test;
 
 impl Test {
@@ -156,20 +154,5 @@ impl VmBuilder {
     pub fn may_fail(mut self) -> Self {
         self.may_fail = true;
         self
-    }
-
-    /// Launches it and negotiates its monitor.
-    ///
-    /// # Errors
-    /// As [`Vm::launch`]: [`Error::Died`](crate::error::Error::Died) with QEMU's output when it ends early.
-    pub fn launch(self) -> Result<Vm> {
-        let mut vm = self.build();
-        vm.launch()?;
-        Ok(vm)
-    }
-
-    /// The VM, not launched yet.
-    pub fn build(self) -> Vm {
-        Vm::new(self)
     }
 }

@@ -37,8 +37,25 @@ pub struct Vm {
     unread: Vec<Value>,
 }
 
+impl VmBuilder {
+    /// Launches it and negotiates its monitor.
+    ///
+    /// # Errors
+    /// As [`Vm::launch`]: [`Error::Died`](crate::error::Error::Died) with QEMU's output when it ends early.
+    pub fn launch(self) -> Result<Vm> {
+        let mut vm = self.build();
+        vm.launch()?;
+        Ok(vm)
+    }
+
+    /// The VM, not launched yet.
+    pub fn build(self) -> Vm {
+        Vm::new(self)
+    }
+}
+
 impl Vm {
-    pub(super) fn new(config: VmBuilder) -> Self {
+    fn new(config: VmBuilder) -> Self {
         Self {
             config,
             running: None,

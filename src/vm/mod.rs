@@ -2,6 +2,7 @@
 
 mod bitmaps;
 mod block_jobs;
+mod clock;
 mod config;
 mod drive;
 mod fds;

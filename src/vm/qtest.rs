@@ -1,11 +1,10 @@
-//! The qtest protocol: the virtual clock.
+//! The qtest protocol: our end of the connection.
 
 use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 
-use super::Vm;
-use crate::env::Accel;
 use crate::error::{Error, Result};
+use crate::output::readable;
 use crate::process::{Deadline, Line, Patience, Wire};
 
 /// Our end of the qtest connection.
@@ -24,7 +23,8 @@ impl QtestSocket {
         Ok(Self { wire: Wire::new(stream, Some(alive), "qtest")?, owed: 0, cut_off: None })
     }
 
-    fn ask(&mut self, command: &str, deadline: Deadline) -> Result<String> {
+    /// Sends a command and returns the line that answers it, with its end.
+    pub(super) fn ask(&mut self, command: &str, deadline: Deadline) -> Result<String> {
         self.send(command, deadline)?;
         self.owed += 1;
         let mut patience = Patience::until(deadline);
@@ -34,7 +34,7 @@ impl QtestSocket {
                     self.owed -= 1;
                     if self.owed == 0 {
                         line.push(b'\n');
-                        return Ok(String::from_utf8_lossy(&line).into_owned());
+                        return Ok(readable(&line));
                     }
                 }
                 Line::Nothing => {
@@ -77,42 +77,6 @@ fn timeout(what: String, deadline: Deadline) -> Error {
 
 fn broken(problem: String, closed: bool) -> Error {
     Error::Monitor { peer: "QEMU".to_owned(), problem, closed, transcript: String::new() }
-}
-
-impl Vm {
-    /// Sends a qtest command and returns the one line of its answer, with its end
-    /// (`qemu.machine: QEMUQtestMachine.qtest`).
-    ///
-    /// # Errors
-    /// [`Error::Skip`] when this QEMU runs without the qtest accelerator;
-    /// [`Error::Timeout`] at the trial's deadline.
-    pub fn qtest(&mut self, command: &str) -> Result<String> {
-        let deadline = self.test().context().deadline();
-        let running = self.running_mut("qtest")?;
-        match (&mut running.qtest, running.accel) {
-            (Some(qtest), _) => qtest.ask(command, deadline).map_err(|error| self.explain(error)),
-            (None, accel) => Err(Error::Skip(format!(
-                "needs the {} accelerator, this VM runs with {}",
-                Accel::Qtest.name(),
-                accel.name()
-            ))),
-        }
-    }
-
-    /// Steps the virtual clock by this many nanoseconds, or to its next timer; returns what it shows
-    /// then, in nanoseconds.
-    ///
-    /// # Errors
-    /// Those of [`Vm::qtest`]; [`Error::Assertion`] when QEMU refuses.
-    pub fn clock_step(&mut self, nanoseconds: Option<u64>) -> Result<u64> {
-        let command = match nanoseconds {
-            Some(nanoseconds) => format!("clock_step {nanoseconds}"),
-            None => "clock_step".to_owned(),
-        };
-        let answer = self.qtest(&command)?;
-        let time = answer.trim_end().strip_prefix("OK ").and_then(|time| time.parse().ok());
-        time.ok_or_else(|| Error::assertion(format!("qtest command {command} was answered: {answer}")))
-    }
 }
 
 #[cfg(test)]

@@ -187,7 +187,7 @@ fn a_panic_in_the_middle_of_things_leaves_no_process_and_no_socket() {
     assert!(busy.children_are_gone());
     assert!(!busy.socket.exists());
     assert!(runs(&project.scratch()).is_empty());
-    let kept = project.scratch().join("failed/running/panics_while_busy.raw");
+    let kept = project.kept("failed", "running/panics_while_busy.raw");
     assert!(kept.exists(), "what it left is there to be looked at");
 }
 

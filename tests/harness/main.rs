@@ -4,6 +4,8 @@
 
 mod kill;
 mod mistakes;
+mod moved;
+mod names;
 mod outcomes;
 mod preflight;
 mod printing;

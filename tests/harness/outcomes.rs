@@ -30,9 +30,9 @@ fn tests_on_fixtures_end_as_the_tearing_down_does() {
 #[test]
 fn a_failure_keeps_its_files_until_the_trial_passes() {
     let project = Project::new();
-    let kept = project.scratch().join("failed/outcome/all_at_once.raw");
     for _ in 0..2 {
         project.run(&["outcome/all_at_once"]);
+        let kept = project.kept("failed", "outcome/all_at_once.raw");
         assert_eq!(
             std::fs::read_to_string(kept.join("actual.out")).unwrap(),
             "first line\na line of its own  \n"
@@ -42,13 +42,13 @@ fn a_failure_keeps_its_files_until_the_trial_passes() {
             logs.filter(|entry| entry.as_ref().unwrap().path().extension().is_some_and(|ext| ext == "log"));
         assert_eq!(logs.count(), 1, "those of an earlier run are gone");
     }
-    let missing = project.scratch().join("failed/references/missing.raw");
     project.run(&["references/missing"]);
+    let missing = project.kept("failed", "references/missing.raw");
     assert!(missing.exists());
     std::fs::write(project.reference("references/missing.out"), "nobody wrote this down").unwrap();
     assert!(project.run(&["references/missing"]).status.success());
     assert!(!missing.exists());
-    assert!(kept.exists());
+    assert!(project.kept("failed", "outcome/all_at_once.raw").exists());
 }
 
 #[test]
@@ -64,7 +64,7 @@ fn a_passed_trial_leaves_nothing_unless_asked_to() {
     };
     assert_eq!(left(&[]), ["history.lock", "history.txt"]);
     assert_eq!(left(&[("IOTESTS_KEEP", "1")]), ["history.lock", "history.txt", "kept"]);
-    let kept = project.scratch().join("kept/nested/deeper/matrix/image/1M.qcow2");
+    let kept = project.kept("kept", "nested/deeper/matrix/image/1M.qcow2");
     assert_eq!(std::fs::read_dir(kept).unwrap().count(), 1);
 }
 

@@ -1,8 +1,11 @@
 //! Binaries that are broken or not there: told once.
 
+use std::ffi::OsStr;
 use std::fs;
+use std::os::unix::ffi::OsStrExt as _;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 
 use iotests::env::{TestEnv, ToolKind, Version};
 
@@ -320,4 +323,98 @@ fn directories_that_are_no_good_are_told_by_their_variables() {
     let ran = project.run_with(&["outcome/passes"], &[("SOCK_DIR", sockets.to_str().unwrap())]);
     assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stderr);
     assert!(sockets.is_dir());
+}
+
+#[test]
+fn a_place_that_qemu_cannot_name_files_in_is_one_error() {
+    let project = Project::new();
+    let refused = |variable: &str, dir: &[u8], shown: &str, expected: &str| {
+        let dir = project.root().join(OsStr::from_bytes(dir));
+        let mut command = project.command(["outcome/passes", "--test-threads=1"]);
+        let ran = project.finish(command.env(variable, &dir));
+        assert_eq!((ran.status.code(), ran.stdout.as_str()), (Some(2), ""), "{shown}");
+        let error =
+            format!("iotests: environment variable {variable} is \"ROOT/{shown}\": expected {expected}");
+        assert!(ran.stderr.starts_with(&error), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+        assert!(!dir.exists());
+    };
+    for variable in ["TEST_DIR", "SOCK_DIR"] {
+        refused(
+            variable,
+            b"a,b",
+            "a,b",
+            "a path without a comma, which ends a file's name in QEMU's options",
+        );
+        refused(
+            variable,
+            b"a\xfe",
+            r"a\\xfe",
+            "a path that is UTF-8, for QMP and logs hold the names of files in it",
+        );
+    }
+}
+
+/// The program of the project under limits that a shell sets.
+fn under(project: &Project, limits: &str, args: &[&str]) -> Command {
+    let plain = project.command(args);
+    let mut command = Command::new("/bin/bash");
+    command
+        .args(["-c", &format!("{limits} && exec \"$0\" \"$@\"")])
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    command.env_clear().current_dir(project.root()).stdin(Stdio::null());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command
+}
+
+#[test]
+fn too_few_open_files_are_one_failure_that_says_how_to_have_more() {
+    let project = Project::new();
+    let args = ["outcome/passes", "references/same", "--test-threads=4"];
+    let ran = project.finish(&mut under(&project, "ulimit -n 30", &args));
+    assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
+    let told = "\nthis process may have 30 files open, and may not raise that beyond 30; 4 trials at a time need 192\n\
+                what to do: run it where `ulimit -Hn` is higher, or with a smaller --test-threads\n";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    // A limit that may be raised is.
+    let ran = project.finish(&mut under(&project, "ulimit -Sn 30", &args));
+    assert_eq!(ran.status.code(), Some(0), "{}{}", ran.stdout, ran.stderr);
+}
+
+#[test]
+fn a_disk_that_is_too_small_is_one_failure() {
+    let project = Project::new();
+    let disk = project.root().join("disk");
+    fs::create_dir(&disk).unwrap();
+    let on_disk = |size: &str, args: &[&str]| {
+        let mount = format!("mount -t tmpfs -o size={size} none {}", disk.display());
+        let plain = under(&project, &mount, args);
+        let mut command = Command::new("unshare");
+        command
+            .args(["--user", "--map-root-user", "--mount"])
+            .arg(plain.get_program())
+            .args(plain.get_args());
+        command.env_clear().current_dir(project.root()).stdin(Stdio::null());
+        command
+            .envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?))))
+            .env("TEST_DIR", &disk);
+        project.finish(&mut command)
+    };
+    let ran = on_disk("1m", &["--list", "outcome/passes"]);
+    if !ran.status.success() {
+        eprintln!("users may not mount anything, even in a namespace: not tested ({})", ran.stderr.trim());
+        return;
+    }
+    let ran = on_disk("1m", &["outcome/", "references/"]);
+    assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
+    let told = "\nonly 1 MiB are free in ROOT/disk, and a run needs 64 MiB\nwhat to do: free some space, or set TEST_DIR";
+    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    // A few trials are run nevertheless, and what fails has that as its reason.
+    let ran = on_disk("1m", &["references/differs", "references/missing", "--test-threads=1"]);
+    let failed = ["references/differs::raw: FAILED", "references/missing::raw: FAILED"];
+    assert_eq!(ran.results(), failed, "{}", ran.stderr);
+    let told = "ERROR: the harness could not do its part: the disk that TEST_DIR is on is full: free some space, or set \
+                TEST_DIR to a directory on another disk\n    references/differs::raw\n    references/missing::raw\n";
+    assert!(ran.stderr.contains(told), "{}", ran.stderr);
 }

@@ -1,7 +1,7 @@
 //! Output that nobody reads to its end: trials and reports do not depend on it.
 
 use std::fs::{self, File};
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use crate::project::Project;
 
@@ -76,4 +76,26 @@ fn a_listing_that_is_cut_off_is_no_crash() {
         assert_eq!(ran.status.code(), Some(101));
         assert_eq!(ran.stderr, "iotests: failed to write to stdout: Broken pipe (os error 32)\n");
     }
+}
+
+#[test]
+fn a_limit_of_file_sizes_is_as_a_full_disk() {
+    let project = Project::new();
+    let [log, out] = ["log", "out"].map(|name| project.root().join(name));
+    fs::write(&out, vec![b'x'; 256 << 10]).unwrap();
+    let plain = project.command(["outcome/", "--test-threads=1"]);
+    let mut command = Command::new("/bin/bash");
+    command
+        .args(["-c", "ulimit -f 256 && exec \"$0\" \"$@\""])
+        .arg(plain.get_program())
+        .args(plain.get_args());
+    command.env_clear().current_dir(project.root()).stdin(Stdio::null());
+    command.envs(plain.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("IOTESTS_LOG", &log);
+    command.stdout(File::options().append(true).open(&out).unwrap());
+    let ran = project.finish(&mut command);
+    assert_eq!(ran.status.code(), Some(101), "{:?}", ran.status);
+    let why = "iotests: failed to write to stdout: File too large (os error 27)\n";
+    assert!(ran.stderr.contains(why), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\nRan 13 tests in TIME\n"), "{}", ran.stderr);
+    assert_eq!(fs::read_to_string(log).unwrap().lines().count(), 13);
 }

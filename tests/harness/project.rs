@@ -43,18 +43,19 @@ pub(crate) fn build_offline(dir: &Path) -> Output {
     if versions.exists() {
         std::fs::copy(versions, dir.join("Cargo.lock")).unwrap();
     }
+    cargo_offline(dir)
+        .args(["test", "--no-run", "--offline", "--test", "iotests", "--message-format=json"])
+        .output()
+        .unwrap()
+}
+
+/// Cargo in the directory of such a project.
+pub(crate) fn cargo_offline(dir: &Path) -> Command {
     let mut command = Command::new(env!("CARGO"));
-    command.current_dir(dir).args([
-        "test",
-        "--no-run",
-        "--offline",
-        "--test",
-        "iotests",
-        "--message-format=json",
-    ]);
-    // That of this crate's own build script, which a project without one would take for its own.
-    command.env_remove("OUT_DIR");
-    command.env("CARGO_TARGET_DIR", target).output().unwrap()
+    // The first is that of this crate's own build script, which a project without one would take for its own.
+    command.current_dir(dir).env_remove("OUT_DIR").env_remove("CARGO_MANIFEST_DIR");
+    command.env("CARGO_TARGET_DIR", Path::new(env!("CARGO_TARGET_TMPDIR")).join("downstream"));
+    command
 }
 
 /// The project's test target.
@@ -72,6 +73,7 @@ impl Project {
     pub(crate) fn new() -> Self {
         let dir = tempfile::Builder::new().prefix("iot-").tempdir_in("/tmp").unwrap();
         copy(&sources().join("reference"), &dir.path().join("reference"));
+        std::fs::create_dir(dir.path().join("cases")).unwrap();
         Self { dir }
     }
 
@@ -82,6 +84,13 @@ impl Project {
     /// Where its trials have their files.
     pub(crate) fn scratch(&self) -> PathBuf {
         self.root().join("scratch")
+    }
+
+    /// Where the files of a trial are kept, `failed/…` or `kept/…`.
+    pub(crate) fn kept(&self, why: &str, trial: &str) -> PathBuf {
+        let marks = std::fs::read_dir(self.scratch().join(why)).into_iter().flatten();
+        let mut places = marks.map(|mark| mark.unwrap().path().join(trial));
+        places.find(|place| place.exists()).unwrap_or_else(|| self.scratch().join("not kept"))
     }
 
     pub(crate) fn reference(&self, name: &str) -> PathBuf {
@@ -126,6 +135,8 @@ impl Project {
             (r"\b\d+-(talk\.log)", "PID-$1"),
             (r"(?m)^command: .*$", "command: COMMAND"),
             (r"(QEMU(_[A-Z]+)?|QSD)_PROG=\S+ ", ""),
+            // The directory for this project's kept files.
+            (r"\biotests-[0-9a-f]{8}\b", "iotests-MARK"),
             (r"QEMU_(OPTIONS='[^']*'|MODULE_DIR=\S+) ", ""),
             (r"\S+/qemu-img\b", "QEMU_IMG"),
             (r"(?m)^    qemu-img:", "    QEMU_IMG:"),

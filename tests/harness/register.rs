@@ -6,19 +6,20 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use serde_json::Value;
+use tempfile::TempDir;
 
 use crate::project::{build_offline, sources};
 
 /// Builds a project of these case files, under a name that no other test's has, for it would take that
-/// one's place. Returns its test target, if it could be built, and what cargo said.
-fn build(name: &str, cases: &[(&str, &str)]) -> (Option<PathBuf>, String) {
+/// one's place. Returns its directory, its test target, if it could be built, and what cargo said.
+pub(crate) fn build(name: &str, cases: &[(&str, &str)]) -> (TempDir, Option<PathBuf>, String) {
     let dir = tempfile::tempdir().unwrap();
     write_project(dir.path(), name, cases);
     let Built { executable, said, .. } = build_in(dir.path());
-    (executable, said)
+    (dir, executable, said)
 }
 
-fn write_project(dir: &Path, name: &str, cases: &[(&str, &str)]) {
+pub(crate) fn write_project(dir: &Path, name: &str, cases: &[(&str, &str)]) {
     let write = |name: &str, text: &str| write(dir, name, text);
     let manifest = fs::read_to_string(sources().join("Cargo.toml")).unwrap();
     let manifest = manifest.replace("name = \"downstream\"", &format!("name = \"{name}\""));
@@ -31,23 +32,23 @@ fn write_project(dir: &Path, name: &str, cases: &[(&str, &str)]) {
     }
 }
 
-fn write(dir: &Path, name: &str, text: &str) {
+pub(crate) fn write(dir: &Path, name: &str, text: &str) {
     let path = dir.join(name);
     fs::create_dir_all(path.parent().unwrap()).unwrap();
     fs::write(path, text).unwrap();
 }
 
 /// What came of a build.
-struct Built {
+pub(crate) struct Built {
     /// The test target, if there is one.
-    executable: Option<PathBuf>,
+    pub(crate) executable: Option<PathBuf>,
     /// What cargo said.
-    said: String,
+    pub(crate) said: String,
     /// What was compiled or run anew.
-    anew: Vec<String>,
+    pub(crate) anew: Vec<String>,
 }
 
-fn build_in(dir: &Path) -> Built {
+pub(crate) fn build_in(dir: &Path) -> Built {
     let output = build_offline(dir);
     let messages = String::from_utf8(output.stdout).unwrap();
     let messages: Vec<Value> = messages.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
@@ -132,7 +133,7 @@ fn cases_may_be_in_another_directory() {
 
 #[test]
 fn a_file_without_a_suite_is_an_error_that_names_it() {
-    let (built, said) = build(
+    let (_dir, built, said) = build(
         "no-suite",
         &[("cases/deep/down/helper.rs", "//! Nothing here.\n// pub fn suite(s: &mut Suite)\n")],
     );
@@ -144,7 +145,7 @@ fn a_file_without_a_suite_is_an_error_that_names_it() {
 fn files_whose_names_are_alike_live_together() {
     let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
     let files = ["cases/a-b.rs", "cases/a_b.rs", "cases/a/b.rs", "cases/type.rs", "cases/Upper.rs"];
-    let (built, said) = build("alike", &files.map(|file| (file, case)));
+    let (_dir, built, said) = build("alike", &files.map(|file| (file, case)));
     assert!(built.is_some(), "{said}");
     assert!(!said.contains("warning"), "{said}");
 }
@@ -152,7 +153,8 @@ fn files_whose_names_are_alike_live_together() {
 #[test]
 fn names_that_would_not_do_in_trial_names_are_refused() {
     let case = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |_| Ok(())); }\n";
-    let (built, said) = build("bad-names", &[("cases/two words.rs", case), ("cases/dotted.raw.rs", case)]);
+    let (_dir, built, said) =
+        build("bad-names", &[("cases/two words.rs", case), ("cases/dotted.raw.rs", case)]);
     // The root is the one it was built in.
     let ran = Command::new(built.expect(&said)).env_remove("CARGO_MANIFEST_DIR").output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
@@ -164,7 +166,7 @@ fn names_that_would_not_do_in_trial_names_are_refused() {
 
 #[test]
 fn a_project_without_cases_says_so() {
-    let (built, said) = build("no-cases", &[]);
+    let (_dir, built, said) = build("no-cases", &[]);
     // The root is the one it was built in.
     let ran = Command::new(built.expect(&said)).env_remove("CARGO_MANIFEST_DIR").output().unwrap();
     assert_eq!(ran.status.code(), Some(2));
@@ -180,7 +182,7 @@ fn a_target_with_another_harness_fails_and_says_why() {
     let manifest = fs::read_to_string(sources().join("Cargo.toml")).unwrap();
     let manifest = manifest.replace("../..", env!("CARGO_MANIFEST_DIR")).replace("harness = false\n", "");
     let manifest = manifest.replace("name = \"downstream\"", "name = \"other-harness\"");
-    let (built, said) = build("other-harness", &[("Cargo.toml", &manifest)]);
+    let (_dir, built, said) = build("other-harness", &[("Cargo.toml", &manifest)]);
     let ran = Command::new(built.expect(&said)).output().unwrap();
     assert_eq!(ran.status.code(), Some(101));
     let said = String::from_utf8(ran.stdout).unwrap();

@@ -112,8 +112,8 @@ fn what_is_left_of_trials_that_are_gone_goes() {
     fs::create_dir_all(case.parent().unwrap()).unwrap();
     fs::write(&case, "qemu-img info /no/such/image\n").unwrap();
     let names = ["gone/soon", "references/differs"];
-    let [gone, stays] = names.map(|name| project.scratch().join(format!("failed/{name}.raw")));
     project.run(&names);
+    let [gone, stays] = names.map(|name| project.kept("failed", &format!("{name}.raw")));
     assert!(gone.exists() && stays.exists());
     fs::remove_file(&case).unwrap();
     // Everything may run, but nothing after the first failure.
@@ -168,4 +168,22 @@ fn the_lock_of_a_serial_resource_is_for_all_users() {
 fn what_a_trial_leaves_behind_starts_nothing_after_its_end() {
     let ran = Project::new().run(&["running/late"]);
     assert_eq!(ran.results(), ["running/late_1::raw: ok", "running/late_2::raw: ok"], "{}", ran.stdout);
+}
+
+#[test]
+fn a_pass_in_one_project_leaves_what_another_has_kept() {
+    let (project, other) = (Project::new(), Project::new());
+    project.run(&["references/missing"]);
+    let kept = project.kept("failed", "references/missing.raw");
+    assert!(kept.exists());
+    let shared = [("TEST_DIR", project.scratch())];
+    fs::write(other.reference("references/missing.out"), "nobody wrote this down").unwrap();
+    let ran = other.finish(other.command(["references/missing"]).envs(shared.iter().cloned()));
+    assert_eq!(ran.results(), ["references/missing::raw: ok"], "{}", ran.stdout);
+    assert!(kept.exists());
+    // Nor does one that fails take its place.
+    fs::write(kept.join("mine"), "").unwrap();
+    other.finish(other.command(["references/differs", "references/varies"]).envs(shared.iter().cloned()));
+    assert!(kept.join("mine").exists());
+    assert_eq!(fs::read_dir(project.scratch().join("failed")).unwrap().count(), 2);
 }

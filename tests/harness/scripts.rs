@@ -119,12 +119,12 @@ fn a_hang_is_not_the_failure_that_is_known() {
 #[test]
 fn a_failure_that_is_known_now_leaves_no_files() {
     let project = project(&[]);
-    let kept = project.scratch().join("failed/topic/later.raw");
     let run = |header: &str| {
         write(&project, "topic/later.case", &format!("{header}qemu-img info /no/such/image\n"));
         project.run(&["topic/later"]).results()
     };
     assert_eq!(run(""), ["topic/later::raw: FAILED"]);
+    let kept = project.kept("failed", "topic/later.raw");
     assert!(kept.exists());
     assert_eq!(run("known-failure: there is none\n"), ["topic/later::raw: ok"]);
     assert!(!kept.exists());

@@ -95,6 +95,23 @@ fn filters_and_skips_select() {
 }
 
 #[test]
+fn what_filters_leave_out_is_counted_however_many_they_are() {
+    let project = Project::new();
+    let counts = |args: &[&str]| {
+        let ran = project.run(args);
+        let line = ran.stdout.lines().find(|line| line.starts_with("test result: ")).unwrap();
+        line.split("; ")
+            .filter_map(|part| part.split_once(' ').map(|(count, _)| count.to_owned()))
+            .collect::<Vec<_>>()
+    };
+    let one = counts(&["matrix/image"]);
+    let all = project.run(&["--list"]).stdout.lines().count();
+    assert_eq!(one[4], (all - 4).to_string(), "{one:?}");
+    assert_eq!(counts(&["matrix/image/1M", "matrix/image/64k"]), one);
+    assert_eq!(counts(&["matrix/image/1M", "matrix/image", "matrix/plain", "--skip", "plain"]), one);
+}
+
+#[test]
 fn a_whole_name_asks_for_nothing_else() {
     let project = Project::new();
     // The suite of this file panics when it is registered, and the stale reference would be told.

@@ -74,6 +74,7 @@ trials! {
         selection::what_one_suite_left_stays_when_another_passes,
         selection::what_is_left_of_a_test_goes_with_it,
         selection::one_trial_is_found_without_a_look_at_the_others,
+        selection::a_name_that_is_given_twice_is_one_trial,
         selection::another_version_of_the_binaries_is_mentioned,
         selection::the_environment_of_a_test_can_be_had_in_a_shell,
         selection::no_run_starts_in_the_environment_of_a_test,

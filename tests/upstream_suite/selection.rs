@@ -179,6 +179,12 @@ pub(crate) fn one_trial_is_found_without_a_look_at_the_others() {
     }
 }
 
+pub(crate) fn a_name_that_is_given_twice_is_one_trial() {
+    let suite = Suite::new();
+    let twice = suite.run(&["--exact", "001::raw", "001::raw", "tests/named::raw"], &[]);
+    assert_eq!(twice.results(), ["001::raw: ok", "tests/named::raw: ok"], "{}", twice.stderr);
+}
+
 pub(crate) fn another_version_of_the_binaries_is_mentioned() {
     let suite = Suite::new();
     fs::write(suite.root().join("../../VERSION"), "0.9.1\n").unwrap();

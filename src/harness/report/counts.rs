@@ -44,8 +44,8 @@ impl fmt::Display for Counts {
             ("expected failures", self.expected_failures),
             ("unexpected successes", self.unexpected_successes),
         ];
-        let told: Vec<_> =
+        let named: Vec<_> =
             counts.iter().filter(|(_, n)| *n > 0).map(|(what, n)| format!("{what}={n}")).collect();
-        if told.is_empty() { Ok(()) } else { write!(f, " ({})", told.join(", ")) }
+        if named.is_empty() { Ok(()) } else { write!(f, " ({})", named.join(", ")) }
     }
 }

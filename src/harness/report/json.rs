@@ -12,9 +12,9 @@ pub(super) fn text(records: &[Record]) -> String {
 fn object(record: &Record) -> serde_json::Value {
     let (outcome, reason, text) = match &record.outcome {
         Outcome::Passed => ("passed", None, None),
-        Outcome::Skipped(reason) => ("skipped", Some(reason.as_str()), None),
+        Outcome::Skipped(reason) => ("skipped", Some(reason.clone()), None),
         Outcome::KnownFailure { reason, problem } => {
-            ("known failure", Some(reason.as_str()), Some(problem.clone()))
+            ("known failure", Some(reason.clone()), Some(problem.clone()))
         }
         Outcome::Failed(report) => {
             let outcome = if report.is_failure { "failed" } else { "error" };
@@ -22,7 +22,7 @@ fn object(record: &Record) -> serde_json::Value {
         }
     };
     let mut object = json!({
-        "name": record.name,
+        "name": record.name.to_string(),
         "file": record.file,
         "outcome": outcome,
         "seconds": record.elapsed.as_secs_f64(),

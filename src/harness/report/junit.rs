@@ -7,13 +7,13 @@ use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 use super::super::outcome::{Outcome, Record};
 use crate::error::{Error, Result};
 
-/// The report.
+/// The report of records in the order of their names, in which those of a case stand together.
 pub(super) fn text(target: &str, records: &[Record], elapsed: Duration) -> Result<String> {
     let mut report = Report::new(target);
     report.set_time(elapsed);
-    for group in records.chunk_by(|a, b| a.case == b.case) {
+    for group in records.chunk_by(|a, b| a.name.test.case == b.name.test.case) {
         let Some(first) = group.first() else { continue };
-        let mut suite = TestSuite::new(first.case.as_str());
+        let mut suite = TestSuite::new(first.name.test.case.as_str());
         suite.set_time(group.iter().map(|record| record.elapsed).sum());
         suite.extra.insert("file".into(), first.file.as_str().into());
         suite.add_test_cases(group.iter().map(case));
@@ -44,8 +44,8 @@ fn case(record: &Record) -> TestCase {
             status
         }
     };
-    let mut case = TestCase::new(record.name.as_str(), status);
-    case.set_classname(record.case.as_str()).set_time(record.elapsed);
+    let mut case = TestCase::new(record.name.to_string(), status);
+    case.set_classname(record.name.test.case.as_str()).set_time(record.elapsed);
     if !record.not_run.is_empty() {
         let lines: Vec<_> = record.not_run.iter().map(|reason| format!("[case not run] {reason}")).collect();
         case.set_system_out(lines.join("\n"));

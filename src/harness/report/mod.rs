@@ -1,4 +1,4 @@
-//! What a run is told in besides libtest's own lines.
+//! The reports of a run, besides libtest's own lines.
 
 mod counts;
 mod json;

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 /// Writes what a trial did not run into `dir`, in files named after it, and removes what an earlier
 /// run wrote there.
 pub(in super::super) fn write(dir: &Path, record: &Record) -> Result<()> {
-    let name = record.name.replace("::", ".").replace('/', "-");
+    let name = record.name.file_stem();
     let whole = match &record.outcome {
         Outcome::Skipped(reason) => format!("{reason}\n"),
         _ => String::new(),

@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use regex::Regex;
 
+use super::super::name::TrialName;
 use super::super::outcome::{Outcome, Record};
 use super::counts::Counts;
 
-/// Kinds of remarks, in the order they are told in: what matters most is read last.
+/// Kinds of remarks, in the order they are printed in: what matters most comes last.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Kind {
     Skipped,
@@ -34,8 +35,8 @@ impl Kind {
     }
 }
 
-/// A trial, and what happened where the reason does not tell.
-type Told<'a> = (&'a str, Option<&'a str>);
+/// A trial, and what happened if the reason does not say it.
+type Entry<'a> = (&'a TrialName, Option<&'a str>);
 
 /// How many of so many trials, skipped for one reason, are named: a format may be none of most of QEMU's
 /// own tests, and libtest has named them all.
@@ -46,19 +47,19 @@ fn shown(count: usize) -> usize {
 
 /// The summary of a run.
 pub(super) fn text(records: &[Record], elapsed: Duration) -> String {
-    let mut remarks: BTreeMap<(Kind, Cow<'_, str>), Vec<Told<'_>>> = BTreeMap::new();
+    let mut remarks: BTreeMap<(Kind, String), Vec<Entry<'_>>> = BTreeMap::new();
     for record in records {
         let outcome = match &record.outcome {
             Outcome::Passed => None,
-            Outcome::Skipped(reason) => Some((Kind::Skipped, reason.as_str())),
-            Outcome::KnownFailure { reason, .. } => Some((Kind::KnownFailure, reason.as_str())),
+            Outcome::Skipped(reason) => Some((Kind::Skipped, reason.clone())),
+            Outcome::KnownFailure { reason, .. } => Some((Kind::KnownFailure, reason.clone())),
             Outcome::Failed(report) if report.is_failure => Some((Kind::Failure, report.summary())),
             Outcome::Failed(report) => Some((Kind::Error, report.summary())),
         };
-        let parts = record.not_run.iter().map(|reason| (Kind::PartNotRun, reason.as_str()));
+        let parts = record.not_run.iter().map(|reason| (Kind::PartNotRun, reason.clone()));
         for (kind, reason) in outcome.into_iter().chain(parts) {
-            let told = (record.name.as_str(), happened(kind, record));
-            remarks.entry((kind, common(reason))).or_default().push(told);
+            let entry = (&record.name, happened(kind, record));
+            remarks.entry((kind, common(&reason).into_owned())).or_default().push(entry);
         }
     }
     let mut out = String::new();
@@ -91,7 +92,7 @@ fn common(reason: &str) -> Cow<'_, str> {
     SCRATCH.as_ref().map_or(Cow::Borrowed(reason), |scratch| scratch.replace_all(reason, "TEST_DIR/"))
 }
 
-/// What happened where the reason tells only what was expected.
+/// What happened, if the reason says only what was expected.
 fn happened(kind: Kind, record: &Record) -> Option<&str> {
     match &record.outcome {
         Outcome::KnownFailure { problem, .. } if kind == Kind::KnownFailure => Some(problem),
@@ -103,6 +104,7 @@ fn happened(kind: Kind, record: &Record) -> Option<&str> {
 mod tests {
     use std::time::Duration;
 
+    use super::super::super::name::{TestName, TrialName};
     use super::super::super::outcome::{Outcome, Record};
     use super::{common, text};
 
@@ -110,8 +112,7 @@ mod tests {
     fn many_that_are_skipped_for_one_reason_are_not_all_named() {
         let skipped = |count: usize| {
             let record = |number| Record {
-                name: format!("{number:03}::raw"),
-                case: String::new(),
+                name: TrialName::new(TestName::of_case(&format!("{number:03}")), "raw", "file"),
                 file: String::new(),
                 outcome: Outcome::Skipped("no moon".to_owned()),
                 elapsed: Duration::ZERO,

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::super::outcome::{Outcome, Record};
 
-/// The report. Of a run that is not whole, nobody shall take it for all there is.
+/// The report; one of a run that was interrupted says so.
 pub(super) fn text(records: &[Record], is_whole: bool) -> String {
     let mut out = format!("TAP version 14\n1..{}\n", records.len());
     for (index, record) in records.iter().enumerate() {
@@ -14,7 +14,7 @@ pub(super) fn text(records: &[Record], is_whole: bool) -> String {
             Outcome::KnownFailure { reason, .. } => ("not ok", format!(" # TODO {}", escaped(reason))),
             Outcome::Failed(_) => ("not ok", String::new()),
         };
-        let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name));
+        let _ = writeln!(out, "{ok} {} - {}{directive}", index + 1, escaped(&record.name.to_string()));
         diagnostics(&mut out, record);
     }
     if !is_whole {
@@ -23,7 +23,7 @@ pub(super) fn text(records: &[Record], is_whole: bool) -> String {
     out
 }
 
-/// A YAML block with what else there is to tell.
+/// A YAML block with the rest of what is known.
 fn diagnostics(out: &mut String, record: &Record) {
     let _ = writeln!(out, "  ---\n  duration_ms: {}", record.elapsed.as_millis());
     if !record.not_run.is_empty() {

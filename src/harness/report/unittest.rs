@@ -12,7 +12,7 @@ pub(super) fn text(records: &[Record], verbose: bool) -> String {
     let mut out = String::new();
     for record in records {
         if verbose {
-            let _ = writeln!(out, "{} ... {}", description(record), word(&record.outcome));
+            let _ = writeln!(out, "{} ... {}", record.name.description(), word(&record.outcome));
         } else {
             out.push(dot(&record.outcome));
         }
@@ -35,7 +35,7 @@ pub(super) fn text(records: &[Record], verbose: bool) -> String {
         if index == 0 {
             let _ = writeln!(out, "{}", "=".repeat(70));
         }
-        let _ = writeln!(out, "UNEXPECTED SUCCESS: {}", description(record));
+        let _ = writeln!(out, "UNEXPECTED SUCCESS: {}", record.name.description());
     }
     let counts = Counts::of(records);
     let only_skips = counts == Counts { skipped: counts.skipped, ..Counts::default() };
@@ -73,16 +73,10 @@ fn word(outcome: &Outcome) -> String {
 fn sections(out: &mut String, records: &[Record], title: &str, belongs: fn(&Outcome) -> bool) {
     for record in records.iter().filter(|record| belongs(&record.outcome)) {
         let Outcome::Failed(report) = &record.outcome else { continue };
-        let _ = writeln!(out, "{}\n{title}: {}\n{}", "=".repeat(70), description(record), "-".repeat(70));
+        let _ =
+            writeln!(out, "{}\n{title}: {}\n{}", "=".repeat(70), record.name.description(), "-".repeat(70));
         let _ = writeln!(out, "{}", report.problems);
     }
-}
-
-/// As unittest names a test: first itself, then where it belongs.
-fn description(record: &Record) -> String {
-    let test = record.name.strip_prefix(&record.case).unwrap_or(&record.name);
-    let test = test.strip_prefix('/').unwrap_or(&record.name);
-    format!("{test} ({})", record.case.replace('/', "."))
 }
 
 /// Text as Python's `repr` writes it.
@@ -121,13 +115,14 @@ fn is_printable(c: char) -> bool {
 mod tests {
     use std::time::Duration;
 
+    use super::super::super::name::{TestName, TrialName};
     use super::super::super::outcome::Report;
     use super::*;
 
     fn record(name: &str, outcome: Outcome) -> Record {
+        let test = TestName { test: name.to_owned(), ..TestName::of_case("topic") };
         Record {
-            name: format!("topic/{name}::raw"),
-            case: "topic".to_owned(),
+            name: TrialName::new(test, "raw", "file"),
             file: "cases/topic.rs".to_owned(),
             outcome,
             elapsed: Duration::from_secs(3),

@@ -1,4 +1,4 @@
-//! The processes below this one, as `/proc` tells them.
+//! The processes below this one, as `/proc` lists them.
 
 use std::collections::BTreeMap;
 use std::fs;

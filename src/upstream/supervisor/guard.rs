@@ -17,13 +17,14 @@ use nix::sys::signalfd::{SfdFlags, SignalFd};
 use nix::sys::wait::{WaitPidFlag, WaitStatus, waitpid};
 use nix::unistd::{Pid, setsid};
 
-use super::{End, Report, descendants};
+use super::descendants;
+use super::report::{End, Report};
 use crate::context::mounts;
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 
 /// How long the processes that a test started get to end after it by themselves: a test need not
-/// wait for what it has told to end.
+/// wait for what it has asked to end.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// How long the kernel gets to take processes down after SIGKILL.
@@ -156,7 +157,7 @@ impl Guard {
         }
     }
 
-    /// Kills whatever is left and tells what would not die.
+    /// Kills whatever is left and returns what would not die.
     fn clear(&mut self) -> Vec<String> {
         let deadline = Deadline::after(KILL_LIMIT);
         while reap(|_| ()) {

@@ -10,14 +10,14 @@ use std::time::Duration;
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::{MARK, Report};
+use super::report::{MARK, Report};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
 
-/// How long a supervisor gets beyond its test's time: to tell a daemon's end, to kill, to report.
+/// How long a supervisor gets beyond its test's time: to notice a daemon's end, to kill, to report.
 const SLACK: Duration = Duration::from_secs(30);
 
-/// How long after its test's time it may take until [`run`] tells what came of it.
+/// How long after its test's time it may take until [`run`] returns.
 pub(in crate::upstream) const PATIENCE: Duration = Duration::from_secs(2 * SLACK.as_secs() + 1);
 
 /// The program that runs here, also once its file is gone or another: cargo may build it anew meanwhile.
@@ -38,7 +38,7 @@ pub(in crate::upstream) struct Job {
     pub(in crate::upstream) limit: Option<Duration>,
 }
 
-/// Runs a test to its end and tells how it went.
+/// Runs a test to its end.
 ///
 /// # Errors
 /// When the supervisor cannot be started or does not report.
