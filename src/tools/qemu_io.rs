@@ -325,7 +325,7 @@ impl QemuIoInteractive {
     fn output(&self, status: Status, command: &str, printed: String) -> Output {
         let after = if command.is_empty() { String::new() } else { format!(", at its prompt: {command}") };
         let command = format!("{}{after}", self.child.command());
-        Output { command, status, stdout: printed, stderr: String::new() }
+        Output { command, status, stdout: printed, stderr: String::new(), raw: None }
     }
 }
 
