@@ -128,6 +128,9 @@ fn one_per_process(dir: &Path) {
 /// One script by its name, as somebody runs it who is writing it, among as many as a project has.
 fn one_script() {
     let dir = scripts(60);
+    let reference = dir.path().join("reference");
+    std::fs::create_dir_all(&reference).expect("a directory for references");
+    std::fs::write(reference.join("script_00007.out"), "> quiet qemu-img --version\n").expect("a reference");
     let qemu_img = std::env::var_os("QEMU_IMG_PROG").unwrap_or_else(|| "qemu-img".into());
     compare(
         "a run of one script case, beside its qemu-img alone",

@@ -73,6 +73,10 @@ fn what_needs_a_missing_server_is_known_to_be_skipped() {
     ] {
         fs::write(project.root().join("cases/servers").join(format!("{name}.case")), text).unwrap();
     }
+    fs::create_dir_all(project.reference("servers")).unwrap();
+    for name in ["guarded", "neither"] {
+        fs::write(project.reference(&format!("servers/{name}.out")), "> quiet log hello\n").unwrap();
+    }
     let path = path_without_servers(&project);
     let without = |args: &[&str]| {
         let mut command = project.command(args.iter().chain(&["--test-threads=1"]));

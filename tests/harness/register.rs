@@ -112,6 +112,7 @@ fn cases_may_be_in_another_directory() {
             ("build.rs", "fn main() { iotests_build::cases(\"tests/block/\"); }\n"),
             ("tests/block/compiled.rs", case),
             ("tests/block/script.case", "quiet log hello\n"),
+            ("reference/script.out", "> quiet log hello\n"),
             ("cases/ignored.case", "quiet log hello\n"),
         ],
     );

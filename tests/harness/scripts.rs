@@ -39,13 +39,13 @@ fn a_script_is_one_test_named_after_its_file() {
     }
     let blessed = project.run_with(&["topic/one"], &[("IOTESTS_BLESS", "1")]);
     assert!(blessed.status.success(), "{}", blessed.stdout);
-    assert_eq!(fs::read_to_string(project.reference("topic/one.out")).unwrap(), "hello\n");
+    assert_eq!(fs::read_to_string(project.reference("topic/one.out")).unwrap(), "> log hello\nhello\n");
     assert_eq!(project.run(&["topic/one"]).results(), ["topic/one::raw: ok", "topic/one::qcow2: ok"]);
     // Read anew by the next run.
     write(&project, "topic/one.case", "formats: raw\nlog good bye\n");
     let ran = project.run(&["--exact", "topic/one::raw"]);
     assert_eq!(ran.results(), ["topic/one::raw: FAILED"]);
-    assert!(ran.stdout.contains("-hello\n+good bye"), "{}", ran.stdout);
+    assert!(ran.stdout.contains("-> log hello\n-hello\n+> log good bye\n+good bye"), "{}", ran.stdout);
 }
 
 #[test]
