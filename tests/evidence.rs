@@ -204,13 +204,14 @@ const SUBCOMMANDS: [&[&str]; 17] = [
     &["convert", "-n", "-f", "qcow2", "-O", "qcow2", "a", "b"],
 ];
 
-/// Runs each in a trial of its own.
+/// Runs each, on images made anew.
 fn each(body: &str, judge: impl Fn(&[&str], Result<Output>)) {
+    let (stage, _dir) = lying(QEMU_IMG.0, QEMU_IMG.1, body);
+    let t = &stage.test;
+    let [a, b, new] = t.files(["a", "b", "new"]);
+    let real = self::stage("qcow2");
     for words in SUBCOMMANDS {
-        let (stage, _dir) = lying(QEMU_IMG.0, QEMU_IMG.1, body);
-        let t = &stage.test;
-        let [a, b, new] = t.files(["a", "b", "new"]);
-        let real = self::stage("qcow2");
+        let _ = std::fs::remove_file(&new);
         real.test.qemu_img_create(["-f", "qcow2", &a, "1M"]).unwrap();
         real.test.qemu_img_create(["-f", "qcow2", "-b", &a, "-F", "qcow2", &b]).unwrap();
         let named = |word: &&str| match *word {
