@@ -111,3 +111,23 @@ fn writable(dir: &Path) -> Result<(), String> {
     access(dir, AccessFlags::W_OK | AccessFlags::X_OK)
         .map_err(|errno| format!("a directory that can be written to: {}", std::io::Error::from(errno)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::OsStr;
+
+    use super::*;
+
+    #[test]
+    fn scratch_files_are_not_put_where_qemu_cannot_name_them() {
+        check_scratch_base(Path::new("/a dir/target")).expect("a good place");
+        for (dir, shown) in [(b"/a,b/target".as_slice(), "/a,b/target"), (b"/a\xfe", r"/a\xfe")] {
+            let error = check_scratch_base(Path::new(OsStr::from_bytes(dir))).expect_err(shown).to_string();
+            assert!(
+                error.starts_with(&format!("scratch files cannot be below {shown}: expected ")),
+                "{error}"
+            );
+            assert!(error.ends_with("what to do: set TEST_DIR to another directory"), "{error}");
+        }
+    }
+}

@@ -28,7 +28,7 @@ pub(super) struct Place {
 impl Place {
     /// Looks where cargo and nextest say the package is, then above the program, and then where it was built.
     pub(super) fn find(build: &Build) -> Self {
-        let given = std::env::var_os("CARGO_MANIFEST_DIR").map(PathBuf::from);
+        let given = std::env::var_os("CARGO_MANIFEST_DIR").filter(|dir| !dir.is_empty()).map(PathBuf::from);
         let program = std::env::current_exe().unwrap_or_default();
         Self::of(build, given, &program)
     }

@@ -16,9 +16,11 @@ use crate::error::Error;
 /// their variables; a test that needs one of those says so.
 const NEEDED: [ToolKind; 3] = [ToolKind::QemuImg, ToolKind::QemuIo, ToolKind::Qemu];
 
-/// Files that the harness has open, those of one trial, and those of a QEMU that it starts.
+/// Files that the harness has open, and those that it has open for one trial.
 const OPEN_FILES: u64 = 64;
-const OPEN_FILES_OF_TRIAL: u64 = 32;
+const OPEN_FILES_OF_TRIAL: u64 = 16;
+/// The limit that most systems have, which QEMU, too, gets along with.
+const USUAL_LIMIT: u64 = 1024;
 
 /// Makes sure that the binaries are there and go together, as far as is known of them, and that they can be started.
 pub(crate) fn check(env: &TestEnv, args: &Args) -> Result<(), Error> {
@@ -74,7 +76,7 @@ fn open_files(threads: usize) -> Result<(), Error> {
              {needed}\nwhat to do: run it where `ulimit -Hn` is higher, or with a smaller --test-threads"
         )));
     }
-    setrlimit(Resource::RLIMIT_NOFILE, needed, hard).map_err(Error::os(failed()))
+    setrlimit(Resource::RLIMIT_NOFILE, needed.max(USUAL_LIMIT).min(hard), hard).map_err(Error::os(failed()))
 }
 
 fn looked_at(env: &TestEnv) -> Vec<ToolKind> {

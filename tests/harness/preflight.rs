@@ -378,7 +378,7 @@ fn too_few_open_files_are_one_failure_that_says_how_to_have_more() {
     let args = ["outcome/passes", "references/same", "--test-threads=4"];
     let ran = project.finish(&mut under(&project, "ulimit -n 30", &args));
     assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
-    let told = "\nthis process may have 30 files open, and may not raise that beyond 30; 4 trials at a time need 192\n\
+    let told = "\nthis process may have 30 files open, and may not raise that beyond 30; 4 trials at a time need 128\n\
                 what to do: run it where `ulimit -Hn` is higher, or with a smaller --test-threads\n";
     assert!(ran.stdout.contains(told), "{}", ran.stdout);
     // A limit that may be raised is.
