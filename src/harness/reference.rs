@@ -174,11 +174,12 @@ impl Variant {
     }
 }
 
+type MakeBound = fn(Version) -> Bound;
+
 impl Bound {
     /// What the name of a file says, the sign that it once said it by, and what it means. Not every file system and
     /// archive takes the signs.
-    const FORMS: [(&str, &str, fn(Version) -> Self); 2] =
-        [("lt-", "<", Self::Below), ("ge-", ">=", Self::From)];
+    const FORMS: [(&str, &str, MakeBound); 2] = [("lt-", "<", Self::Below), ("ge-", ">=", Self::From)];
 
     fn parse(text: &str) -> Result<Self, String> {
         let bad = || format!("@{text} is not a range of versions: expected one such as @lt-8.0 or @ge-8.0");
