@@ -90,7 +90,9 @@ fn the_emulator_describes_itself() {
     let program = &env.tool(ToolKind::Qemu).unwrap().program;
     let printed = stdout_of(program, &["-accel", "help"]);
     let listed: BTreeSet<_> = printed.lines().skip(1).filter(|line| !line.contains(' ')).collect();
-    assert_eq!(emulator.accelerators.iter().map(String::as_str).collect::<BTreeSet<_>>(), listed);
+    // QEMU leaves qtest out of its help.
+    let known = emulator.accelerators.iter().map(String::as_str).filter(|name| *name != "qtest");
+    assert_eq!(known.collect::<BTreeSet<_>>(), listed);
     let machines = stdout_of(program, &["-machine", "help"]);
     for machine in &emulator.machines {
         assert!(machines.contains(&machine.name), "{} is not in {machines}", machine.name);

@@ -1,4 +1,7 @@
 //! Orders that a running job takes: pause, resume, a new speed, cancel.
+use std::thread::sleep;
+use std::time::Duration;
+
 use iotests::prelude::*;
 
 pub fn suite(s: &mut Suite) {
@@ -38,6 +41,14 @@ fn crawl(vm: &mut Vm, command: &str) -> TestResult {
         arguments["buf-size"] = json!(65536);
     }
     vm.cmd(command, arguments)?;
+    Ok(())
+}
+
+/// Waits until it has copied something. No event says so, and at first it may not even know its length.
+fn under_way(vm: &mut Vm) -> TestResult {
+    while vm.query("query-block-jobs")?["return"][0]["offset"].as_u64().is_none_or(|offset| offset == 0) {
+        sleep(Duration::from_millis(5));
+    }
     Ok(())
 }
 
@@ -90,6 +101,7 @@ fn cancelled(t: &mut Test) -> TestResult {
     for command in ["blockdev-backup", "blockdev-mirror"] {
         let mut vm = vm(t)?;
         crawl(&mut vm, command)?;
+        under_way(&mut vm)?;
         let end = vm.cancel_and_wait("job0")?;
         t.assert_qmp(&end, "event", "BLOCK_JOB_CANCELLED")?;
         t.assert(end["data"]["offset"].as_u64() < end["data"]["len"].as_u64(), "it was not done")?;

@@ -4,9 +4,14 @@ use std::thread;
 
 use super::ask::{ask_version, unusable};
 use super::probe::LIMIT;
-use super::{TestEnv, ToolKind};
+use super::{TestEnv, ToolKind, Version};
 use crate::error::{Error, Result};
 use crate::process::Deadline;
+
+/// The oldest QEMU that the suite supports.
+const OLDEST: Version = Version::new(7, 2, 0);
+/// The newest QEMU that the suite is tested with.
+const NEWEST_TESTED: Version = Version::new(11, 1, 0);
 
 impl TestEnv {
     /// Makes sure that each of these binaries is there and works, as far as is known of it.
@@ -111,6 +116,38 @@ impl TestEnv {
              says that they are meant",
             ToolKind::ALL.map(ToolKind::variable).join(", ")
         )))
+    }
+
+    /// Checks that none of these binaries is older than what the suite supports. The text is a warning if one is newer
+    /// than what it is tested with.
+    ///
+    /// # Errors
+    /// [`Error::Setup`] with the binaries that are too old.
+    pub(crate) fn supported_version(&self, which: &[ToolKind]) -> Result<Option<String>> {
+        let mut too_old = String::new();
+        let mut newest = OLDEST;
+        for kind in which {
+            let version = self.caps().version(*kind)?;
+            newest = newest.max(version);
+            if version < OLDEST {
+                too_old.push_str(&format!("\n    {} is {version}", self.tool(*kind)?.program.display()));
+            }
+        }
+        if !too_old.is_empty() {
+            return Err(Error::Setup(format!(
+                "the suite needs QEMU {OLDEST} or newer:{too_old}\n\
+                 what to do: install a newer QEMU, or name its binaries in {}",
+                ToolKind::ALL.map(ToolKind::variable).join(", ")
+            )));
+        }
+        let is_newer = newest.series() > NEWEST_TESTED.series();
+        Ok(is_newer.then(|| {
+            format!(
+                "QEMU {newest} is newer than {}.{}, the newest that the suite is tested with: logs may differ from \
+                 their references",
+                NEWEST_TESTED.major, NEWEST_TESTED.minor
+            )
+        }))
     }
 
     /// Whether the variable of this binary is set.

@@ -76,6 +76,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
     }
     let ready = || {
         preflight::check(&env, args)?;
+        preflight::check_versions(&env, args)?;
         if args.libtest.list { Ok(()) } else { env.try_accelerator() }
     };
     if let Err(error) = ready() {

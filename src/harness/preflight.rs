@@ -31,6 +31,15 @@ pub(crate) fn check(env: &TestEnv, args: &Args) -> Result<(), Error> {
     env.try_kvm()
 }
 
+/// Makes sure that the suite supports these versions of QEMU. Once `check` has said that the binaries are there.
+pub(super) fn check_versions(env: &TestEnv, args: &Args) -> Result<(), Error> {
+    let warning = env.supported_version(&looked_at(env))?;
+    if let Some(warning) = warning.filter(|_| !args.libtest.list && args.exact_names().is_none()) {
+        say(format_args!("iotests: {warning}"));
+    }
+    Ok(())
+}
+
 /// Starts each binary, where more trials than there are binaries would tell that one does not work any more. Of
 /// those who run a trial again and again, none wants to wait for it.
 pub(super) fn start(env: &TestEnv, trials: usize) -> Result<(), Error> {

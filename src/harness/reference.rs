@@ -161,16 +161,26 @@ impl Variant {
     }
 }
 
+type MakeBound = fn(Version) -> Bound;
+
 impl Bound {
+    /// What the name of a file says, the sign that it once said it by, and what it means. Not every file system and
+    /// archive takes the signs.
+    const FORMS: [(&str, &str, MakeBound); 2] = [("lt-", "<", Self::Below), ("ge-", ">=", Self::From)];
+
     fn parse(text: &str) -> Result<Self, String> {
-        let bad = || format!("@{text} is no range of versions: expected @<8.0 or @>=8.0, say");
-        let (make, number): (fn(Version) -> Self, _) = match (text.strip_prefix(">="), text.strip_prefix('<'))
-        {
-            (Some(number), _) => (Self::From, number),
-            (_, Some(number)) => (Self::Below, number),
-            _ => return Err(bad()),
-        };
-        number.parse().map(make).map_err(|_| bad())
+        let bad = || format!("@{text} is no range of versions: expected one such as @lt-8.0 or @ge-8.0");
+        for (prefix, sign, make) in Self::FORMS {
+            if let Some(number) = text.strip_prefix(prefix) {
+                return number.parse().map(make).map_err(|_| bad());
+            }
+            if let Some(number) = text.strip_prefix(sign) {
+                return Err(format!(
+                    "not every file system takes a {sign} in a name: rename it to end in @{prefix}{number}{EXTENSION}"
+                ));
+            }
+        }
+        Err(bad())
     }
 
     fn holds(self, version: Version) -> bool {
@@ -196,8 +206,8 @@ impl fmt::Display for Variant {
         self.name.as_ref().map_or(Ok(()), |name| write!(f, ".{name}"))?;
         match self.bound {
             None => Ok(()),
-            Some(Bound::Below(version)) => write!(f, "@<{version}"),
-            Some(Bound::From(version)) => write!(f, "@>={version}"),
+            Some(Bound::Below(version)) => write!(f, "@lt-{version}"),
+            Some(Bound::From(version)) => write!(f, "@ge-{version}"),
         }
     }
 }
@@ -310,28 +320,33 @@ mod tests {
 
     #[test]
     fn the_closest_version_is_taken() {
-        let files = ["t/one.out", "t/one@<8.0.out", "t/one@<9.1.out", "t/one@>=10.0.out", "t/one@>=9.2.out"];
+        let files =
+            ["t/one.out", "t/one@lt-8.0.out", "t/one@lt-9.1.out", "t/one@ge-10.0.out", "t/one@ge-9.2.out"];
         for (version, expected) in [
-            ("7.2.22", "t/one@<8.0.out"),
-            ("8.0.0", "t/one@<9.1.out"),
+            ("7.2.22", "t/one@lt-8.0.out"),
+            ("8.0.0", "t/one@lt-9.1.out"),
             ("9.1.0", "t/one.out"),
-            ("9.2.1", "t/one@>=9.2.out"),
-            ("10.0.2", "t/one@>=10.0.out"),
+            ("9.2.1", "t/one@ge-9.2.out"),
+            ("10.0.2", "t/one@ge-10.0.out"),
         ] {
             assert_eq!(found(&files, false, version), expected, "{version}");
         }
-        assert_eq!(found(&["t/one@<8.0.out", "t/one.qcow2.out"], false, "7.2"), "t/one.qcow2.out");
+        assert_eq!(found(&["t/one@lt-8.0.out", "t/one.qcow2.out"], false, "7.2"), "t/one.qcow2.out");
     }
 
     #[test]
-    fn a_bad_range_of_versions_is_told() {
+    fn a_bad_range_of_versions_is_refused() {
         let parsed = |name| Variant::parse(name, "one");
         assert_eq!(
-            parsed("one.qcow2@<8.0.out").expect("a reference").expect("sound").to_string(),
-            ".qcow2@<8.0.0"
+            parsed("one.qcow2@lt-8.0.out").expect("a reference").expect("sound").to_string(),
+            ".qcow2@lt-8.0.0"
         );
-        for bad in ["one@8.0.out", "one@<.out", "one@>8.0.out", "one@>=8.x.out"] {
+        for bad in ["one@8.0.out", "one@lt-.out", "one@>8.0.out", "one@ge-8.x.out"] {
             assert!(parsed(bad).expect("a reference").is_err(), "{bad}");
+        }
+        for (old, new) in [("one@<8.0.out", "@lt-8.0.out"), ("one.qcow2@>=10.0.2.out", "@ge-10.0.2.out")] {
+            let problem = parsed(old).expect("a reference").expect_err(old);
+            assert!(problem.ends_with(&format!(": rename it to end in {new}")), "{problem}");
         }
         assert_eq!(parsed("one..out"), None);
         assert_eq!(parsed("one"), None);

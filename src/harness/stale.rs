@@ -108,12 +108,12 @@ mod tests {
         for sound in [
             "topic/plain.out",
             "topic/plain.nocache.out",
-            "topic/plain.vmdk@<8.0.out",
+            "topic/plain.vmdk@lt-8.0.out",
             "topic/plain.pc.out",
             "topic/plain.isapc.out",
             "topic/sized.out",
             "topic/sized/1.5M.out",
-            "topic/sized/1.5M.qcow2@>=9.out",
+            "topic/sized/1.5M.qcow2@ge-9.out",
         ] {
             assert_eq!(judge(sound, &owners, Some("isapc")), Ok(()), "{sound}");
         }

@@ -203,7 +203,7 @@ fn where_no_machine_can_run_what_launches_one_is_skipped() {
         "[]".to_owned(),
     ];
     let mut text = format!(
-        "[ \"$1\" != --version ] || {{ echo 'QEMU emulator version {major}.{minor}.{micro}'; exit; }}\n"
+        "case $1 in --version) echo 'QEMU emulator version {major}.{minor}.{micro}'; exit ;; -object) exit ;; esac\n"
     );
     text += "fd=$(grep -o 'fd=[0-9]*' <<<\"$*\"); fd=${fd#fd=}\n";
     for (id, answer) in answers.iter().enumerate() {
@@ -242,13 +242,13 @@ fn binaries_of_different_versions_are_an_error_unless_all_are_named() {
     let ran = project.run_with(&["outcome/passes"], &[("QEMU_IO_PROG", &near)]);
     assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stdout);
 
-    let far = program(&project, "far", &text("6.1.0"));
+    let far = program(&project, "far", &text("8.1.0"));
     let mut command = project.command(["outcome/passes", "--test-threads=1"]);
     command.env_remove("QEMU_IMG_PROG").env("PATH", real_img.parent().unwrap()).env("QEMU_IO_PROG", &far);
     let ran = project.finish(&mut command);
     assert_eq!(ran.results(), ["preflight: FAILED"]);
     let lines = format!(
-        "the binaries are of different versions of QEMU:\n    QEMU_IMG is {major}.{minor}.{micro}\n    ROOT/far is 6.1.0\n\
+        "the binaries are of different versions of QEMU:\n    QEMU_IMG is {major}.{minor}.{micro}\n    ROOT/far is 8.1.0\n\
          what to do: run `sh setup.sh`, or name all of one version in QEMU_PROG, QEMU_IMG_PROG, "
     );
     assert!(ran.stdout.contains(&lines), "{}", ran.stdout);
@@ -258,6 +258,35 @@ fn binaries_of_different_versions_are_an_error_unless_all_are_named() {
     assert!(ran.stderr.starts_with("iotests: the binaries are of different versions"), "{}", ran.stderr);
     let alone = project.run_with(&["--exact", "outcome/passes::raw"], &named);
     assert!(!alone.stderr.contains("different versions"), "{}", alone.stderr);
+}
+
+#[test]
+fn a_version_that_is_too_old_is_an_error_and_one_that_is_new_a_warning() {
+    let project = Project::new();
+    let real_img = real(ToolKind::QemuImg);
+    let qemu_io = |version: &str| {
+        let real = real(ToolKind::QemuIo);
+        let text = format!(
+            "[ \"$1\" = --version ] && {{ echo 'qemu-io version {version}'; exit; }}\nexec {} \"$@\"",
+            real.display()
+        );
+        program(&project, version, &text)
+    };
+    let old = qemu_io("7.1.9");
+    let named = [("QEMU_IO_PROG", old.as_str()), ("QEMU_IMG_PROG", real_img.to_str().unwrap())];
+    assert_eq!(
+        one_failure(&project, &named),
+        "the suite needs QEMU 7.2.0 or newer:\n    ROOT/7.1.9 is 7.1.9\nwhat to do: install a newer QEMU, or name its \
+         binaries in QEMU_PROG, QEMU_IMG_PROG, QEMU_IO_PROG, QEMU_NBD_PROG, QSD_PROG"
+    );
+    let new = qemu_io("99.1.50");
+    let named = [("QEMU_IO_PROG", new.as_str()), ("QEMU_IMG_PROG", real_img.to_str().unwrap())];
+    let ran = project.run_with(&["outcome/passes"], &named);
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stdout);
+    let warning = "\niotests: QEMU 99.1.50 is newer than 11.1, the newest that the suite is tested with: ";
+    assert!(ran.stderr.contains(warning), "{}", ran.stderr);
+    let alone = project.run_with(&["--exact", "outcome/passes::raw"], &named);
+    assert!(!alone.stderr.contains("newer than"), "{}", alone.stderr);
 }
 
 #[test]

@@ -34,8 +34,12 @@ pub(crate) fn run(version: &str, mirror: Option<&str>, command: &[&str]) -> Resu
 /// The unpacked QEMU, from an earlier run if it is whole.
 fn there(dir: &Path, version: &str, mirror: Option<&str>) -> Result<Tree, String> {
     let tree = Tree::at(dir.join(version))?;
+    if tree.check().is_ok() {
+        return Ok(tree);
+    }
     fs::create_dir_all(dir).map_err(|error| format!("failed to make {}: {error}", dir.display()))?;
     let _lock = lock(&dir.join("lock"))?;
+    // Another run may just have brought it.
     match tree.check() {
         Ok(()) => return Ok(tree),
         Err(Some(problem)) => eprintln!("xtask: unpacking QEMU {version} again: {problem}"),
