@@ -187,8 +187,8 @@ impl Header {
             problems.push(Problem::new(entry.at, entry.key.name.len(), message));
             return;
         }
-        // A reason may repeat a word, and of parameters it is the names that may not repeat.
-        if !["known-failure", "params"].contains(&entry.key.name) {
+        // Text and a reason may repeat a word, and of parameters it is the names that may not repeat.
+        if !["known-failure", "ignores-stderr", "params"].contains(&entry.key.name) {
             let again = |(index, (text, _)): &(usize, &(String, Pos))| entry.gives_before(*index, text);
             for (_, (text, at)) in entry.values.iter().enumerate().filter(again) {
                 problems.push(wrong(text, *at, format!("{text} is given twice")));
