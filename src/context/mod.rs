@@ -43,6 +43,7 @@ pub struct Context {
     owned: Mutex<Vec<Box<dyn Any + Send>>>,
     env: Arc<TestEnv>,
     params: Params,
+    trial: Option<String>,
     scratch: Scratch,
     log: Log,
     time: Time,
@@ -103,6 +104,7 @@ impl Context {
             owned: Mutex::default(),
             env,
             params,
+            trial: None,
             scratch,
             log: Log::default(),
             time: Time::Until(limit.map_or_else(Deadline::never, Deadline::after)),
@@ -113,6 +115,18 @@ impl Context {
             agreement: Mutex::default(),
             _standalone: None,
         }
+    }
+
+    /// Names the trial: the tools and VMs that it starts find its name in `IOTESTS_TRIAL`.
+    #[must_use]
+    pub fn of_trial(mut self, name: &str) -> Self {
+        self.trial = Some(name.to_owned());
+        self
+    }
+
+    /// The trial's name; none without a harness.
+    pub(crate) fn trial(&self) -> Option<&str> {
+        self.trial.as_deref()
     }
 
     /// A context of its own for an ordinary `#[test]`: read from the process's environment, with

@@ -54,13 +54,9 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
 
 fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome> {
     let limit = run.env.timeout_scale().scale(plan.limit);
-    let ctx = Arc::new(Context::new(
-        Arc::clone(&run.env),
-        plan.params.clone(),
-        run.dir.trial()?,
-        limit,
-        run.registry.child(),
-    ));
+    let (env, params) = (Arc::clone(&run.env), plan.params.clone());
+    let ctx = Context::new(env, params, run.dir.trial()?, limit, run.registry.child()).of_trial(&plan.name);
+    let ctx = Arc::new(ctx);
     let mut problems = Vec::new();
     let mut skipped = None;
     let end = run_body(plan, &ctx)?;
