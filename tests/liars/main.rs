@@ -26,12 +26,13 @@ use iotests::env::ToolKind;
 use libtest_mimic::{Arguments, Failed, Trial};
 
 use excuses::Excuses;
-use lie::{Demand, Lie};
+use lie::Lie;
 use suite::{Cases, Suite};
 use table::{Row, Table};
 
 /// Trials of each tool, of few seconds.
-const SAMPLE: [&str; 6] = ["compare", "io/patterns", "commit/offline", "nbd/read_write", "qsd/", "vm/events"];
+const SAMPLE: [&str; 6] =
+    ["compare", "io/patterns", "commit/offline", "nbd/read_write", "qsd/", "vm/commands/error"];
 
 fn main() -> ExitCode {
     if let Some((tool, real)) = stand_in::role() {
@@ -57,14 +58,10 @@ fn sample() -> Result<(), Failed> {
     let fresh = measure(&suite, &Cases::Of(SAMPLE.to_vec()));
     let kept = Table::read(&own("table.md"))?;
     let mut problems = if fresh.is_comparable(&kept) { fresh.worse_than(&kept) } else { Vec::new() };
-    for row in fresh.rows.iter().filter(|row| row.lie.demand() != Demand::AsBefore) {
-        if !row.met.is_empty() && row.unnoticed.len() == row.met.len() {
-            problems.push(format!("{} {}: none of {} trials noticed", row.tool, row.lie, row.met.len()));
-        }
-    }
+    // Whatever the table holds: a lie that nobody meets, or that nobody can notice, would be a fault of the test's own.
     for tool in ToolKind::ALL {
-        if fresh.rows.iter().filter(|row| row.tool == tool).all(|row| row.met.is_empty()) {
-            problems.push(format!("no trial of the sample was lied to by {tool}"));
+        if fresh.rows.iter().filter(|row| row.tool == tool).all(|row| row.met.len() == row.unnoticed.len()) {
+            problems.push(format!("no trial of the sample noticed any lie of {tool}"));
         }
     }
     conclude(problems)
