@@ -27,9 +27,52 @@ pub enum Error {
     #[error("{0}")]
     Assertion(String),
 
-    /// A tool ended with a bad exit status.
+    /// The case uses a function in a way that can't work, whatever QEMU does; the text says what to do instead.
+    #[error("{0}")]
+    Misuse(String),
+
+    /// A tool failed: it ended with a bad exit status, or says itself that it failed.
     #[error("{}", tool_failed(.0))]
     Tool(Box<Output>),
+
+    /// A tool ended as if it had succeeded, or failed, but showed nothing that proves it.
+    #[error("no evidence that {tool} did its work: expected {expected}\ncommand: {command}{}", indented("its output", .printed))]
+    NoEvidence {
+        /// Short name of the tool.
+        tool: String,
+        /// The command line, quoted for a shell.
+        command: String,
+        /// What would have been the evidence.
+        expected: String,
+        /// What it printed.
+        printed: String,
+    },
+
+    /// A program printed a line beside its work, such as a warning, that the case neither logs nor declares.
+    #[error(
+        "{program} printed what the case neither logs nor declares: {line}\ncommand: {command}\nwhat to do: if it may stay, declare it by `.ignores_stderr({line:?}, \"why\")`, or by `ignores-stderr: {line}` in a script; a part of the line is enough"
+    )]
+    Stderr {
+        /// Short name of the program.
+        program: String,
+        /// The command line, quoted for a shell.
+        command: String,
+        /// The line.
+        line: String,
+    },
+
+    /// A program printed without end and was killed.
+    #[error("{program} printed more than {} MiB and was killed\ncommand: {command}{}", .limit >> 20, indented("a part of it", .printed))]
+    Flood {
+        /// Who printed it.
+        program: String,
+        /// The command line, quoted for a shell.
+        command: String,
+        /// How many bytes are the most.
+        limit: usize,
+        /// Its beginning or its end.
+        printed: String,
+    },
 
     /// A program died of a signal (`iotests.py: qemu_tool_pipe_and_status`).
     #[error("{}", crashed(.program, .output))]
@@ -202,6 +245,17 @@ impl Error {
         Self::Assertion(message.into())
     }
 
+    /// A wrong use of the library: what, and what to do instead.
+    pub fn misuse(message: impl Into<String>) -> Self {
+        Self::Misuse(message.into())
+    }
+
+    /// The error for a tool that did not show that it had done its work.
+    pub(crate) fn no_evidence(tool: &str, command: &str, expected: String, printed: &str) -> Self {
+        let [tool, command, printed] = [tool, command, printed].map(str::to_owned);
+        Self::NoEvidence { tool, command, expected, printed }
+    }
+
     /// Whether both tell that the same program ended in the same way, be it with other words.
     pub fn tells_same_end(&self, other: &Self) -> bool {
         match (self, other) {
@@ -271,7 +325,7 @@ impl fmt::Debug for Failure {
     }
 }
 
-/// `.unchecked()`: takes a tool's output whatever its exit status.
+/// What a case may expect of a tool other than success.
 pub trait Unchecked {
     /// The output of a tool that ran to its end with any exit status. Death by a signal stays an
     /// error.
@@ -279,6 +333,13 @@ pub trait Unchecked {
     /// # Errors
     /// Every error but [`Error::Tool`].
     fn unchecked(self) -> Result<Output>;
+
+    /// The output of a tool that had to fail: by a bad exit status, with a message that says why. (Before QEMU 10.1
+    /// qemu-io ends with 0 when `read -P` finds other data; its message counts.)
+    ///
+    /// # Errors
+    /// [`Error::Assertion`] for a success; every error but [`Error::Tool`].
+    fn must_fail(self) -> Result<Output>;
 }
 
 impl Unchecked for Result<Output> {
@@ -288,11 +349,26 @@ impl Unchecked for Result<Output> {
             other => other,
         }
     }
+
+    fn must_fail(self) -> Result<Output> {
+        match self {
+            Err(Error::Tool(output)) => Ok(*output),
+            Ok(output) => {
+                let printed = indented("its output", &output.text());
+                Err(Error::Assertion(format!(
+                    "command had to fail, but succeeded: {}{printed}",
+                    output.command
+                )))
+            }
+            other => other,
+        }
+    }
 }
 
 fn tool_failed(output: &Output) -> String {
+    let own_words = if output.success() { ", but reports a failure" } else { "" };
     format!(
-        "command ended with {}: {}{}",
+        "command ended with {}{own_words}: {}{}",
         output.status,
         output.command,
         indented("its output", &output.text())

@@ -1,28 +1,34 @@
 //! What one trial owns: its directories, its log, its children and its deadline. Handed to
 //! everything that acts on the trial's behalf, so that nothing needs a global.
 
+mod clock;
 mod file;
 mod late;
 pub(crate) mod mounts;
 mod run_dir;
 mod scratch;
+mod stderr;
 
 use std::any::Any;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+pub(crate) use clock::Clock;
 pub use file::ScratchFile;
 pub use late::Late;
 pub use run_dir::RunDir;
 pub(crate) use scratch::SOCKET_PATH_MAX;
 pub use scratch::Scratch;
+pub(crate) use stderr::IsNoise;
 
-use crate::env::TestEnv;
+use stderr::Stderr;
+
+use crate::env::{IMAGE_FORMATS, TestEnv};
 use crate::error::{Error, Failure, Result};
-use crate::filter::Paths;
+use crate::filter::{Paths, filter_imgfmt, filter_test_dir, filter_testfiles};
 use crate::log::Log;
-use crate::process::{Deadline, Registry};
+use crate::process::{Deadline, Printed, Registry};
 
 /// The point of the matrix that a trial stands at.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,23 +52,15 @@ pub struct Context {
     trial: Option<String>,
     scratch: Scratch,
     log: Log,
-    time: Time,
+    clock: Clock,
     registry: Registry,
     late: Late,
+    stderr: Stderr,
     more_failures: Mutex<Vec<Failure>>,
     not_run: Mutex<Vec<String>>,
     agreement: Mutex<Option<(PathBuf, String)>>,
     /// The run of a trial without a harness. Last, so that it goes after the scratch directory.
-    _standalone: Option<Standalone>,
-}
-
-/// How long waits may be.
-#[derive(Debug)]
-enum Time {
-    /// All of them together, until then.
-    Until(Deadline),
-    /// Each of them, this long; `None` lifts the limit.
-    Each(Option<Duration>),
+    standalone: Option<Standalone>,
 }
 
 /// What a trial without a harness has of its own.
@@ -100,6 +98,7 @@ impl Context {
         limit: Option<Duration>,
         registry: Registry,
     ) -> Self {
+        let clock = Clock::until(limit, env.timeout_scale());
         Self {
             owned: Mutex::default(),
             env,
@@ -107,13 +106,14 @@ impl Context {
             trial: None,
             scratch,
             log: Log::default(),
-            time: Time::Until(limit.map_or_else(Deadline::never, Deadline::after)),
+            clock,
             registry,
             late: Late::default(),
+            stderr: Stderr::default(),
             more_failures: Mutex::default(),
             not_run: Mutex::default(),
             agreement: Mutex::default(),
-            _standalone: None,
+            standalone: None,
         }
     }
 
@@ -143,18 +143,24 @@ impl Context {
         let env = env.map_err(|errors| {
             Error::Setup(errors.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"))
         })?;
+        let imgfmt = match imgfmt {
+            Some(format) if !IMAGE_FORMATS.contains(&format) || format == "generic" => {
+                return Err(Error::Setup(format!("there is no image format {format:?}")));
+            }
+            Some(format) => format,
+            None => only("IMGFMT", env.imgfmts(), "raw", "; Test::with_format() takes another")?,
+        };
+        let imgproto = only("IMGPROTO", env.imgprotos(), "file", "")?;
+        let (imgfmt, imgproto) = (imgfmt.to_owned(), imgproto.to_owned());
         let temp = env.tmp_dir();
         let run = RunDir::create(env.test_dir().unwrap_or(temp), env.sock_dir().unwrap_or(temp))?;
-        let params = Params {
-            imgfmt: imgfmt.or(env.imgfmts().first().map(String::as_str)).unwrap_or("raw").to_owned(),
-            imgproto: env.imgprotos().first().map_or("file", String::as_str).to_owned(),
-            param: None,
-        };
+        let params = Params { imgfmt, imgproto, param: None };
         let scratch = run.trial()?;
         let limit = env.timeout_scale().scale(STANDALONE_LIMIT);
-        let context = Self::new(Arc::new(env), params, scratch, None, Registry::new());
-        let late = context.late.clone();
-        Ok(Self { time: Time::Each(limit), _standalone: Some(Standalone { _run: run, late }), ..context })
+        let mut context = Self::new(Arc::new(env), params, scratch, None, Registry::new());
+        context.clock = Clock::each(limit, context.env.timeout_scale());
+        context.standalone = Some(Standalone { _run: run, late: context.late.clone() });
+        Ok(context)
     }
 
     /// What was read from the environment, and what the binaries can do.
@@ -184,19 +190,18 @@ impl Context {
 
     /// When the trial, and with it a wait that begins now, must end.
     pub fn deadline(&self) -> Deadline {
-        match self.time {
-            Time::Until(deadline) => deadline,
-            Time::Each(limit) => limit.map_or_else(Deadline::never, Deadline::after),
-        }
+        self.clock.deadline()
     }
 
     /// `limit` from now, scaled as `IOTESTS_TIMEOUT_SCALE` and debuggers want it, but not beyond
     /// the trial's own end.
     pub fn limit(&self, limit: Duration) -> Deadline {
-        match self.env.timeout_scale().scale(limit) {
-            Some(limit) => self.deadline().at_most(limit),
-            None => self.deadline(),
-        }
+        self.clock.limit(limit)
+    }
+
+    /// The same, for something that the trial itself owns.
+    pub(crate) fn clock(&self) -> Clock {
+        self.clock
     }
 
     /// Keeps something alive until the end of the trial, when it is dropped. It must not hold the trial itself:
@@ -241,6 +246,38 @@ impl Context {
         self.late.take()
     }
 
+    /// Notes what a program that succeeded has printed beside its work.
+    pub(crate) fn hear<'l>(&self, program: &str, command: &str, lines: impl Iterator<Item = &'l str>) {
+        self.stderr.hear(program, command, lines);
+    }
+
+    /// Has what a program prints looked at when the trial ends: all that the case has not read, and that is no noise.
+    pub(crate) fn watch(&self, program: &str, command: &str, printed: Printed, is_noise: IsNoise) {
+        self.stderr.watch(program, command, printed, is_noise);
+    }
+
+    /// Lets lines with this text pass that programs print beside their work.
+    pub(crate) fn ignore_stderr(&self, text: &str) {
+        self.stderr.ignore(text);
+    }
+
+    /// What programs printed beside their work that is neither declared nor logged: an [`Error::Stderr`] for each
+    /// such line. Meant for the end of a trial that found nothing else wrong.
+    pub fn unexpected_stderr(&self) -> Vec<Error> {
+        let hide = |text: &str| {
+            let Paths { test_dir, sock_dir, .. } = self.paths();
+            let text = filter_testfiles(text, self.paths());
+            let text = filter_test_dir(&text, test_dir).replace(sock_dir, "SOCK_DIR");
+            filter_imgfmt(&text, &self.params.imgfmt).into_owned()
+        };
+        let log = hide(&self.log.contents());
+        // Programs name themselves by what they were started as, which logs hide.
+        self.stderr.unexpected(|line| {
+            let message = line.split_once(": ").map_or(line, |(_, message)| message);
+            log.contains(&hide(message))
+        })
+    }
+
     /// Notes that a part of the case was not run (`iotests.py: case_notrun`).
     pub fn note_not_run(&self, reason: String) {
         lock(&self.not_run).push(reason);
@@ -259,6 +296,29 @@ impl Context {
     /// The parts not run so far.
     pub fn not_run(&self) -> Vec<String> {
         lock(&self.not_run).clone()
+    }
+}
+
+/// The one name that a variable has for a trial without a matrix.
+fn only<'n>(variable: &str, names: &'n [String], default: &'n str, advice: &str) -> Result<&'n str> {
+    match names {
+        [] => Ok(default),
+        [name] => Ok(name),
+        several => Err(Error::Variable {
+            name: variable.to_owned(),
+            value: several.join(","),
+            expected: format!("one name, where there is no matrix of formats and protocols{advice}"),
+        }),
+    }
+}
+
+impl Drop for Context {
+    fn drop(&mut self) {
+        // While the files are there that servers and VMs have printed to.
+        self.end_owned();
+        if self.standalone.is_some() {
+            self.unexpected_stderr().into_iter().for_each(|error| self.late.report(error));
+        }
     }
 }
 

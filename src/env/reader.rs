@@ -1,11 +1,12 @@
 //! Takes typed values out of a set of variables and notes everything that is wrong with them, so
-//! that all of it can be told at once.
+//! that all of it is reported at once.
 
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
 use super::similar::similar_word;
+use super::values;
 use super::variables::{self, PREFIX, VARIABLES};
 use crate::error::Error;
 
@@ -80,6 +81,17 @@ impl Reader {
 
     pub(super) fn one_of(&mut self, name: &'static str, allowed: &[&'static str]) -> Option<&'static str> {
         self.parsed(name, |text| allowed.iter().copied().find(|word| *word == text))
+    }
+
+    /// Names with commas between them, each of them one of these, and not `generic`.
+    pub(super) fn names(&mut self, name: &'static str, known: &[&'static str]) -> Vec<String> {
+        let names = self.parsed(name, values::parse_names).unwrap_or_default();
+        let known: Vec<_> = known.iter().copied().filter(|word| *word != "generic").collect();
+        for wrong in names.iter().filter(|one| !known.contains(&one.as_str())) {
+            let hint = similar_word(wrong, &known).map(|hint| format!("; {hint}")).unwrap_or_default();
+            self.refuse(name, wrong, &format!("some of {}{hint}", known.join(", ")));
+        }
+        names
     }
 
     /// A switch that is off when unset, and in one of two states when set.

@@ -127,6 +127,28 @@ impl Listing {
     }
 }
 
+/// Image formats, as declarations name them.
+pub const IMAGE_FORMATS: [&str; 15] = [
+    "raw",
+    "qcow2",
+    "qcow",
+    "qed",
+    "vdi",
+    "vhdx",
+    "vmdk",
+    "vpc",
+    "parallels",
+    "luks",
+    "bochs",
+    "cloop",
+    "dmg",
+    "vvfat",
+    "generic",
+];
+
+/// Protocols, as declarations name them.
+pub const PROTOCOLS: [&str; 7] = ["file", "nbd", "ssh", "nfs", "rbd", "fuse", "generic"];
+
 /// Cache modes of drives, one name for each.
 pub(crate) const CACHE_MODES: [&str; 5] = ["writeback", "writethrough", "none", "directsync", "unsafe"];
 /// Asynchronous I/O modes of drives.

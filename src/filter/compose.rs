@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::image::{filter_img_info, filter_imgfmt};
+use super::image::{drop_host_sizes, filter_img_info, filter_imgfmt};
 use super::paths::{Paths, TestDir};
 use super::qmp::{filter_qmp_event, filter_qmp_strings};
 use super::text;
@@ -62,6 +62,11 @@ impl Filter {
     pub fn img_info(filename: &str, imgfmt: &str, paths: &Paths) -> Self {
         let (filename, imgfmt, paths) = (filename.to_owned(), imgfmt.to_owned(), paths.clone());
         Self::text(move |text| Cow::Owned(filter_img_info(text, &filename, &imgfmt, &paths)))
+    }
+
+    /// Drops sizes on the host's disk from the output of `qemu-img info`, plain or JSON: see [`drop_host_sizes`](super::drop_host_sizes).
+    pub fn host_sizes() -> Self {
+        Self::text(drop_host_sizes)
     }
 
     /// Drops child nodes from the output of `qemu-img info`: see

@@ -1,4 +1,4 @@
-//! Filters for what qemu-img tells of an image.
+//! Filters for what qemu-img says about an image.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -16,6 +16,15 @@ pub fn filter_imgfmt<'a>(text: &'a str, imgfmt: &str) -> Cow<'a, str> {
 /// Sizes on disk depend on the host's file system.
 fn is_host_size(line: &str) -> bool {
     line.contains("disk size") || line.contains("actual-size")
+}
+
+/// Drops the lines of `qemu-img info` that say how much of the host's disk an image takes, in its plain output and in
+/// its JSON, child nodes included: it depends on the file system.
+pub fn drop_host_sizes(output: &str) -> Cow<'_, str> {
+    if !output.lines().any(is_host_size) {
+        return Cow::Borrowed(output);
+    }
+    Cow::Owned(output.split('\n').filter(|line| !is_host_size(line)).collect::<Vec<_>>().join("\n"))
 }
 
 /// Makes the output of `qemu-img info` the same on every run and for every format (`iotests.py:

@@ -14,7 +14,7 @@ mod qmp;
 mod text;
 
 pub use compose::{Filter, apply_all};
-pub use image::{drop_child_info, filter_img_info, filter_imgfmt};
+pub use image::{drop_child_info, drop_host_sizes, filter_img_info, filter_imgfmt};
 pub use paths::{Paths, filter_test_dir, filter_testfiles};
 pub use qmp::{
     Key, filter_qmp, filter_qmp_event, filter_qmp_generated_node_ids, filter_qmp_imgfmt, filter_qmp_strings,

@@ -18,10 +18,10 @@ use super::matrix::{self, Plan, without_matrix};
 use super::printing::{self, failed, print, say};
 use super::shared::Run;
 use super::{Project, groups, preflight, run, signals, stale};
-use crate::env::{Listing, TestEnv, similar_word};
+use crate::env::{Listing, TestEnv};
 use crate::error::{Error, Result};
 use crate::script;
-use crate::suite::{IMAGE_FORMATS, PROTOCOLS, mistakes};
+use crate::suite::mistakes;
 
 /// Exit status when nothing was run because of a mistake in the project or its environment.
 const MISTAKE: u8 = 2;
@@ -195,20 +195,6 @@ pub(crate) fn environment(env: &TestEnv, args: &Args) -> Vec<Error> {
             "IOTESTS_BLESS is set, and so is CI: references are written by hand-started runs only; unset one"
                 .to_owned(),
         ));
-    }
-    for (variable, names, known) in [
-        ("IMGFMT", env.imgfmts(), IMAGE_FORMATS.as_slice()),
-        ("IMGPROTO", env.imgprotos(), PROTOCOLS.as_slice()),
-    ] {
-        for name in names.iter().filter(|name| *name == "generic" || !known.contains(&name.as_str())) {
-            let known = known.iter().filter(|word| **word != "generic").copied().collect::<Vec<_>>();
-            let hint = similar_word(name, &known).map(|hint| format!("; {hint}")).unwrap_or_default();
-            problems.push(Error::Variable {
-                name: variable.to_owned(),
-                value: name.clone(),
-                expected: format!("some of {}{hint}", known.join(", ")),
-            });
-        }
     }
     if !args.libtest.list {
         problems.extend(env.make_dirs());

@@ -92,7 +92,7 @@ fn plan(
         case: Arc::clone(case),
         file: Arc::clone(file),
         params,
-        body: test.body(),
+        body: test.declared_body(declared),
         limit: innermost(declared, |one| one.timeout).unwrap_or(DEFAULT_LIMIT),
         head_start: HEAD_START,
         groups: union(|declared| &declared.groups),

@@ -95,7 +95,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     // A thread that the case left behind starts nothing any more either.
     ctx.registry().kill_all();
     if left_behind && problems.is_empty() {
-        problems.push(Problem::Late(Error::assertion(
+        problems.push(Problem::Late(Error::misuse(
             "the case left processes running, which were killed: end what it starts",
         )));
     }
@@ -108,6 +108,9 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     *not_run = ctx.not_run();
     if let (Some(reason), true) = (skipped, problems.is_empty()) {
         return Ok(Outcome::Skipped(reason));
+    }
+    if problems.is_empty() {
+        problems.extend(ctx.unexpected_stderr().into_iter().map(Problem::Late));
     }
     let ended = problems.is_empty();
     let log = ctx.log().contents();

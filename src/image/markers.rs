@@ -22,12 +22,12 @@ pub fn sector_marker(number: i32) -> [u8; SECTOR as usize] {
 /// (`iotests.py: create_image`).
 ///
 /// # Errors
-/// [`Error::Assertion`] for an image over 1 TiB, before anything is written: sector numbers have 32
+/// [`Error::Misuse`] for an image over 1 TiB, before anything is written: sector numbers have 32
 /// bits with a sign. [`Error::Io`] when the file cannot be written.
 pub fn create_image(path: impl AsRef<Path>, size: u64) -> Result<()> {
     let sectors = size.div_ceil(SECTOR);
     if sectors > MOST_SECTORS {
-        return Err(Error::assertion(format!(
+        return Err(Error::misuse(format!(
             "an image with sector markers holds at most 1 TiB, {size} bytes were asked for"
         )));
     }

@@ -36,9 +36,10 @@ impl Cmd {
     ///
     /// # Errors
     /// [`Error::Io`] when it cannot be started, [`Error::Timeout`] at the deadline (the process
-    /// group is killed then), [`Error::Assertion`] when it prints without end. The exit status is
+    /// group is killed then), [`Error::Flood`] when it prints without end. The exit status is
     /// not looked at.
     pub fn run(self, capture: Capture, deadline: Deadline, registry: &Registry) -> Result<Output> {
+        let program = self.short_name();
         let (out_read, out_write) = pipe().map_err(Error::io("create a pipe"))?;
         let (err_read, err_write) = match capture {
             Capture::Merged => (None, out_write.try_clone()),
@@ -54,11 +55,13 @@ impl Cmd {
         let ended = collect(&mut streams, &child, deadline)?;
         let command = child.command().to_owned();
         if let Ended::Flooded = ended {
-            return Err(Error::assertion(format!(
-                "{command} printed more than {} MiB and was killed; it began: {}",
-                MOST_OUTPUT >> 20,
-                streams.iter().flatten().map(Collector::beginning).collect::<Vec<_>>().join("\n")
-            )));
+            let beginnings = streams.iter().flatten().map(Collector::beginning);
+            return Err(Error::Flood {
+                program: program,
+                command,
+                limit: MOST_OUTPUT,
+                printed: beginnings.collect::<Vec<_>>().join("\n"),
+            });
         }
         let [stdout, stderr] = streams.map(|stream| stream.map(Collector::into_text).unwrap_or_default());
         if let Ended::TimedOut = ended {

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::sys::prctl;
-use nix::sys::signal::Signal;
+use nix::sys::signal::{self, SigHandler, SigSet, Signal};
 use nix::unistd::{getpid, getppid};
 
 use super::{Child, Registry};
@@ -102,12 +102,19 @@ impl Cmd {
         &self.argv[0]
     }
 
+    /// The name of what is run, without its directory.
+    pub(crate) fn short_name(&self) -> String {
+        let path = Path::new(&self.argv[0]);
+        path.file_name().unwrap_or(self.program()).to_string_lossy().into_owned()
+    }
+
     /// The command line, quoted for a shell.
     pub fn line(&self) -> String {
         shell_words::join(self.argv.iter().map(|arg| arg.to_string_lossy()))
     }
 
-    /// Starts it as the leader of a process group of its own that dies with the calling thread.
+    /// Starts it as the leader of a process group of its own that dies with the calling thread, with no signal
+    /// blocked or ignored.
     ///
     /// The thread matters: the kernel ties the parent-death signal to it, so call this from one
     /// that lives as long as the child may.
@@ -149,6 +156,13 @@ fn tie_to_parent(command: &mut Command, inherited: &[Arc<OwnedFd>]) {
     let fds: Vec<_> = inherited.iter().map(|fd| fd.as_raw_fd()).collect();
     let in_child = move || {
         prctl::set_pdeathsig(Signal::SIGKILL)?;
+        // What the harness blocks or ignores would stay so in the child: a blocked SIGTERM could not end a server.
+        for signal in Signal::iterator().filter(|signal| !matches!(signal, Signal::SIGKILL | Signal::SIGSTOP))
+        {
+            // SAFETY: the default action runs no code.
+            unsafe { signal::signal(signal, SigHandler::SigDfl) }?;
+        }
+        SigSet::empty().thread_set_mask()?;
         // The harness may have died before the line above.
         if getppid() != harness {
             return Err(std::io::Error::from(nix::errno::Errno::ESRCH));

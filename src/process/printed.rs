@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::{Read, Result, Seek, SeekFrom};
 use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::output::text_of;
 
@@ -11,11 +13,26 @@ const TAIL: u64 = 64 * 1024;
 
 /// The file that a child prints to, or has printed to; it need not exist.
 #[derive(Clone, Debug)]
-pub(crate) struct Printed(PathBuf);
+pub(crate) struct Printed {
+    file: PathBuf,
+    /// How much of it the case has read. Clones share it.
+    seen: Arc<AtomicU64>,
+}
 
 impl Printed {
     pub(crate) fn to(file: impl Into<PathBuf>) -> Self {
-        Self(file.into())
+        Self { file: file.into(), seen: Arc::default() }
+    }
+
+    /// All of it, for the case to read.
+    pub(crate) fn show(&self) -> String {
+        self.seen.store(self.len(), Ordering::Relaxed);
+        self.whole()
+    }
+
+    /// What the case has not read.
+    pub(crate) fn unseen(&self) -> String {
+        self.since(self.seen.load(Ordering::Relaxed))
     }
 
     /// All of it.
@@ -25,13 +42,13 @@ impl Printed {
 
     /// How much it is so far.
     pub(crate) fn len(&self) -> u64 {
-        std::fs::metadata(&self.0).map_or(0, |file| file.len())
+        std::fs::metadata(&self.file).map_or(0, |file| file.len())
     }
 
     /// What came after the first `skipped` bytes.
     pub(crate) fn since(&self, skipped: u64) -> String {
         let read = || -> Result<Vec<u8>> {
-            let mut file = File::open(&self.0)?;
+            let mut file = File::open(&self.file)?;
             let mut bytes = Vec::new();
             // It may go on printing, as fast as this reads.
             let length = file.metadata()?.len().saturating_sub(skipped);

@@ -29,10 +29,10 @@ impl<'a> PidFileWatch<'a> {
     /// Starts watching for `path`, which must not exist yet.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when it exists; [`Error::Io`] when its directory cannot be watched.
+    /// [`Error::Misuse`] when it exists; [`Error::Io`] when its directory cannot be watched.
     pub fn new(path: &'a Path) -> Result<Self> {
         if path.exists() {
-            return Err(Error::assertion(format!(
+            return Err(Error::misuse(format!(
                 "pid file {} exists: another server of the same name is running",
                 path.display()
             )));

@@ -152,8 +152,12 @@ impl Wire {
                         return Err(self.failed("write to", ErrorKind::BrokenPipe.into()));
                     }
                     if self.filled - self.start > self.longest_line {
-                        let problem = format!("{} is full of messages, and takes none", self.what);
-                        return Err(Error::Assertion(problem));
+                        return Err(Error::Monitor {
+                            peer: self.what.to_owned(),
+                            problem: "is full of messages, and takes none".to_owned(),
+                            closed: false,
+                            transcript: String::new(),
+                        });
                     }
                 }
                 Err(error) => return Err(self.failed("write to", error)),

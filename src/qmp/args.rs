@@ -41,14 +41,12 @@ impl Args {
     /// The arguments as an object.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when they are neither an object nor nothing.
+    /// [`Error::Misuse`] when they are neither an object nor nothing.
     pub fn into_object(self, command: &str) -> Result<Map<String, Value>> {
         match self.0 {
             Value::Null => Ok(Map::new()),
             Value::Object(map) => Ok(map),
-            other => {
-                Err(Error::assertion(format!("arguments of {command} must be an object, this is {other}")))
-            }
+            other => Err(Error::misuse(format!("arguments of {command} must be an object, this is {other}"))),
         }
     }
 }

@@ -9,7 +9,7 @@ use super::problem::{Pos, Problem};
 use super::syntax::Entry;
 use super::words::is_name;
 use crate::env::{AIO_MODES, CACHE_MODES};
-use crate::suite::{Declaration, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place, Requirement};
+use crate::suite::{Declaration, IMAGE_FORMATS, IgnoredStderr, KnownFailure, PROTOCOLS, Place, Requirement};
 
 /// Operating systems that QEMU runs on, as Rust and as Python call them.
 const PLATFORMS: [&str; 9] =
@@ -145,6 +145,12 @@ pub static KEYS: &[Key] = &[
     }),
     key("timeout", "SECONDS", "how long a trial may take, as in `30s` or `5m`; 3 minutes otherwise", timeout),
     key(
+        "ignores-stderr",
+        "TEXT -- REASON",
+        "lines with this text that programs print beside their work, such as warnings, and why they may stay",
+        ignores_stderr,
+    ),
+    key(
         "known-failure",
         "REASON",
         "it fails today: it passes while it does (by other than a time-out), and fails once it doesn't",
@@ -263,6 +269,17 @@ fn params(entry: &Entry, header: &mut Header, problems: &mut Problems) {
             }
         }
         header.params.push(Param { name: name.to_owned(), values, at: *at });
+    }
+}
+
+fn ignores_stderr(entry: &Entry, header: &mut Header, problems: &mut Problems) {
+    let words = texts(entry).join(" ");
+    match words.split_once(" -- ") {
+        Some((text, reason)) => {
+            let ignored = IgnoredStderr { text: text.to_owned(), reason: reason.to_owned() };
+            header.declaration.ignored_stderr.push(ignored);
+        }
+        None => problems.push(wrong(&words, entry.values[0].1, "expected TEXT -- REASON".to_owned())),
     }
 }
 

@@ -194,7 +194,7 @@ impl<T> Things<T> {
     /// Takes in one that was started. If there is one of its name, that goes on and the new one ends.
     pub(super) fn insert(&mut self, name: &str, thing: T) -> Result<()> {
         if self.running.contains_key(name) {
-            return Err(Error::assertion(format!("{} runs already", self.kind.called(name))));
+            return Err(Error::misuse(format!("{} runs already", self.kind.called(name))));
         }
         self.running.insert(name.to_owned(), thing);
         Ok(())
@@ -212,5 +212,5 @@ impl<T> Things<T> {
 }
 
 fn not_running(kind: Thing, name: &str) -> Error {
-    Error::assertion(format!("{} does not run", kind.called(name)))
+    Error::misuse(format!("{} does not run", kind.called(name)))
 }

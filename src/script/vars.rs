@@ -85,7 +85,7 @@ impl Vars {
     fn get(&self, name: &str) -> Result<&Held> {
         // The parser knows all names, but not which guards hold.
         self.0.get(name).ok_or_else(|| {
-            Error::assertion(format!("${name} is not set, for the line that captures it was not run"))
+            Error::misuse(format!("${name} is not set, for the line that captures it was not run"))
         })
     }
 

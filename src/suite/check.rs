@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Declaration, IMAGE_FORMATS, PROTOCOLS, Requirement, Suite};
+use super::{Declaration, IMAGE_FORMATS, IgnoredStderr, PROTOCOLS, Requirement, Suite};
 use crate::env::{AIO_MODES, CACHE_MODES, similar_word};
 
 /// Picks one of the lists of a declaration.
@@ -87,6 +87,11 @@ fn declaration(who: &dyn Fn() -> String, declared: &Declaration, found: &mut Vec
         {
             let expected = "expected a command or an event, and then arg-type, ret-type or $feature";
             found.push(format!("{} requires {path:?} of the QAPI schema: {expected}", who()));
+        }
+    }
+    for IgnoredStderr { text, reason } in &declared.ignored_stderr {
+        if text.trim().is_empty() || reason.trim().is_empty() {
+            found.push(format!("{} ignores {text:?} on stderr: expected a text, and the reason", who()));
         }
     }
     for group in &declared.groups {

@@ -5,32 +5,10 @@ use std::time::Duration;
 
 use super::Requirement;
 
-/// Image formats a declaration may name.
-pub const IMAGE_FORMATS: [&str; 15] = [
-    "raw",
-    "qcow2",
-    "qcow",
-    "qed",
-    "vdi",
-    "vhdx",
-    "vmdk",
-    "vpc",
-    "parallels",
-    "luks",
-    "bochs",
-    "cloop",
-    "dmg",
-    "vvfat",
-    "generic",
-];
-
 /// Formats that a suite for `generic` runs over when `IMGFMT` does not narrow them: those that
 /// qemu-img can create.
 pub const GENERIC_FORMATS: [&str; 10] =
     ["raw", "qcow2", "qcow", "qed", "vdi", "vhdx", "vmdk", "vpc", "parallels", "luks"];
-
-/// Protocols a declaration may name.
-pub const PROTOCOLS: [&str; 7] = ["file", "nbd", "ssh", "nfs", "rbd", "fuse", "generic"];
 
 /// Everything declared about a suite or a test (`iotests.py: execute_setup_common`). An empty list
 /// does not restrict.
@@ -66,6 +44,8 @@ pub struct Declaration {
     pub timeout: Option<Duration>,
     /// Why it is known to fail.
     pub known_failure: Option<KnownFailure>,
+    /// What programs may print beside their work.
+    pub ignored_stderr: Vec<IgnoredStderr>,
 }
 
 /// That of a test which declares nothing.
@@ -85,7 +65,17 @@ pub(super) static NONE: Declaration = Declaration {
     params: Vec::new(),
     timeout: None,
     known_failure: None,
+    ignored_stderr: Vec::new(),
 };
+
+/// Lines that programs may print beside their work.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IgnoredStderr {
+    /// What each of them contains.
+    pub text: String,
+    /// Why they may stay.
+    pub reason: String,
+}
 
 /// A failure that is known.
 #[derive(Clone, Debug)]
@@ -204,6 +194,14 @@ pub trait Declare {
     /// [`Test::param`](crate::test::Test::param).
     fn params<S: Into<String>>(&mut self, params: impl IntoIterator<Item = S>) -> &mut Self {
         extend(&mut self.declaration_mut().params, params);
+        self
+    }
+
+    /// Lines with this text that programs print beside their work, such as warnings, and why they may stay. Any other
+    /// line that is not logged either fails the trial.
+    fn ignores_stderr(&mut self, text: &str, reason: &str) -> &mut Self {
+        let ignored = IgnoredStderr { text: text.to_owned(), reason: reason.to_owned() };
+        self.declaration_mut().ignored_stderr.push(ignored);
         self
     }
 

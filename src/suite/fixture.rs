@@ -133,7 +133,7 @@ fn report_too(t: &Test, torn_down: Result<TestResult, Box<dyn Any + Send>>) {
             let text = text.or_else(|| panic.downcast_ref::<String>().map(String::as_str));
             let text = text.unwrap_or("a value that is not text");
             let problem = format!("panicked while the fixture was torn down: {text}");
-            t.context().report_late(Error::assertion(problem));
+            t.context().report_late(Error::Misuse(problem));
         }
     }
 }

@@ -6,8 +6,9 @@ mod fixture;
 mod requirement;
 mod verdict;
 
+pub use crate::env::{IMAGE_FORMATS, PROTOCOLS};
 pub(crate) use check::mistakes;
-pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place};
+pub use declaration::{Declaration, Declare, GENERIC_FORMATS, IgnoredStderr, KnownFailure, Place};
 pub use fixture::Fixture;
 pub use requirement::Requirement;
 pub use verdict::verdict;
@@ -125,6 +126,19 @@ impl TestDecl {
     /// Its body.
     pub fn body(&self) -> Body {
         Arc::clone(&self.body)
+    }
+
+    /// Its body, with what is declared about it that matters while it runs.
+    pub(crate) fn declared_body(&self, declared: &[&Declaration]) -> Body {
+        let ignored: Vec<_> = declared.iter().flat_map(|one| one.ignored_stderr.clone()).collect();
+        let body = self.body();
+        if ignored.is_empty() {
+            return body;
+        }
+        Arc::new(move |t| {
+            ignored.iter().for_each(|line| t.ignore_stderr(&line.text, &line.reason));
+            body(t)
+        })
     }
 
     /// What it declares itself, besides its suite and its fixture.

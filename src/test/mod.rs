@@ -1,4 +1,4 @@
-//! `Test`: what a case is handed. Here are its files, its log and its assertions; the rooms above
+//! `Test`: the handle a case works with. Here are its files, its log and its assertions; the rooms above
 //! add the tools and the VM.
 
 mod assert;
@@ -27,26 +27,27 @@ impl Test {
     /// A test without a harness, for an ordinary `#[test]` of any crate: scratch files, tools and
     /// VMs as in a case. The format is `IMGFMT`'s, or raw.
     ///
-    /// ```no_run
-    /// # fn main() -> iotests::error::TestResult {
-    /// let t = iotests::test::Test::new()?;
-    /// let disk = t.file("disk");
-    /// t.qemu_img_create(["-f", "qcow2", &disk, "1M"])?;
-    /// t.assert_qmp(&t.qemu_img_check(["-f", "qcow2", &disk])?, "check-errors", 0)
-    /// # }
-    /// ```
-    ///
     /// # Errors
-    /// [`Error::Setup`] for a bad environment; [`Error::Io`] when there is no place for scratch
-    /// files.
+    /// [`Error::Setup`] for a bad environment, or one that names several formats or protocols; [`Error::Io`] when
+    /// there is no place for scratch files.
     pub fn new() -> Result<Self> {
         Ok(Self::with_context(Arc::new(Context::standalone(None)?)))
     }
 
-    /// As [`Test::new`], with this format under test.
+    /// As [`Test::new`], with this format under test, whatever `IMGFMT` is.
+    ///
+    /// ```no_run
+    /// # fn main() -> iotests::error::TestResult {
+    /// let t = iotests::test::Test::with_format("qcow2")?;
+    /// let disk = t.file("disk");
+    /// t.qemu_img_create(["-f", t.imgfmt(), &disk, "1M"])?;
+    /// t.write_pattern(&disk, 0xa5, "0", "64k")?;
+    /// t.check_clean(&disk)
+    /// # }
+    /// ```
     ///
     /// # Errors
-    /// As [`Test::new`].
+    /// As [`Test::new`]; [`Error::Setup`] for a format that does not exist.
     pub fn with_format(imgfmt: &str) -> Result<Self> {
         Ok(Self::with_context(Arc::new(Context::standalone(Some(imgfmt))?)))
     }
@@ -135,6 +136,13 @@ impl Test {
     /// Always [`Error::Skip`].
     pub fn skip(&self, reason: impl Into<String>) -> Result<()> {
         Err(Error::Skip(reason.into()))
+    }
+
+    /// Lets lines with this text pass that programs print beside their work, such as warnings; `reason` is for who
+    /// reads the case. A suite declares it by [`Declare::ignores_stderr`](crate::suite::Declare::ignores_stderr).
+    pub fn ignore_stderr(&self, text: &str, reason: &str) {
+        assert!(!text.trim().is_empty() && !reason.trim().is_empty(), "expected a text, and the reason");
+        self.ctx.ignore_stderr(text);
     }
 
     /// Notes that a part of the case is not run, and why; the case goes on

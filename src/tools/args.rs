@@ -78,9 +78,13 @@ pub fn create_args(
 /// where the case names one itself by `-f` or `--image-opts`, spelt just so (`iotests.py:
 /// qemu_io_wrap_args`).
 pub fn io_wrap_args(args: &[String], base: &[String], base_no_fmt: &[String]) -> Vec<String> {
-    let names_format = args.iter().any(|arg| arg == "-f" || arg == "--image-opts");
-    let base = if names_format { base_no_fmt } else { base };
+    let base = if names_format(args) { base_no_fmt } else { base };
     [base, args].concat()
+}
+
+/// Whether the arguments of a qemu-io name a format.
+pub(super) fn names_format(args: &[String]) -> bool {
+    args.iter().any(|arg| arg == "-f" || arg == "--image-opts")
 }
 
 #[derive(Default)]

@@ -1,17 +1,22 @@
 //! What the servers have in common: a pid file that says they are ready, a file for what they
-//! print, an end that comes for certain.
+//! print, an end in order.
 
 use std::fs::{self, File};
 use std::path::Path;
+use std::time::Duration;
 
-use crate::context::{Late, ScratchFile};
+use super::noise::is_noise;
+use crate::context::{Clock, Late, ScratchFile};
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
-use crate::process::{Child, Cmd, Output, PidFileWatch, Printed, Ready, Status, Stream};
+use crate::process::{Child, Cmd, Output, PidFileWatch, Printed, Ready, Signal, Status, Stream};
 use crate::test::Test;
 
-/// A server of the trial. Dropping it kills it; one that had ended badly before that fails the
-/// trial.
+/// How long a server may take to end after a signal that asks it to.
+const STOP_LIMIT: Duration = Duration::from_secs(30);
+
+/// A server of the trial. Dropping it asks it to end (SIGTERM) and waits until it has, so that it closes its images;
+/// if it ends badly, or had done so before, the trial fails. After the deadline, or during a panic, it is killed.
 #[derive(Debug)]
 pub(super) struct Daemon {
     pub(super) child: Child,
@@ -19,8 +24,9 @@ pub(super) struct Daemon {
     log: Printed,
     pid_file: ScratchFile,
     late: Late,
-    /// Whether how it ended, if it did, is known to the case.
-    pub(super) end_told: bool,
+    clock: Clock,
+    /// Whether the case knows how it ended.
+    end_is_known: bool,
 }
 
 /// How a server's start went.
@@ -47,20 +53,22 @@ impl Daemon {
             log: Printed::to(log.as_path()),
             pid_file: pid_file.clone(),
             late: context.late(),
-            end_told: true,
+            clock: context.clock(),
+            end_is_known: true,
         };
         let ready = watch.wait(&mut daemon.child, context.deadline());
         match ready {
             Ok(Ready::File(text)) if text.trim() == daemon.child.pid().to_string() => {
-                daemon.end_told = false;
+                daemon.end_is_known = false;
+                context.watch(kind.name(), daemon.child.command(), daemon.log.clone(), is_noise);
                 Ok(Start::Serving(daemon))
             }
-            Ok(Ready::File(text)) => Err(Error::assertion(format!(
-                "the pid file of {} names process {}, but it is {}",
+            Ok(Ready::File(text)) => Err(Error::no_evidence(
+                kind.name(),
                 daemon.child.command(),
-                text.trim(),
-                daemon.child.pid()
-            ))),
+                format!("its own process, {}, in its pid file, not {}", daemon.child.pid(), text.trim()),
+                &daemon.printed(),
+            )),
             Ok(Ready::Ended(status)) => Ok(Start::Ended(daemon.output(status))),
             Err(Error::Timeout { what, after, .. }) => {
                 Err(Error::Timeout { what, after, last_seen: daemon.printed() })
@@ -84,9 +92,14 @@ impl Daemon {
         }
     }
 
-    /// The error for an end that nobody asked for.
+    /// The error for an end that nobody asked for. The case gets with it what the server has printed.
     pub(super) fn died(&mut self, status: Status, monitor: String) -> Error {
-        self.end_told = true;
+        self.end_is_known = true;
+        self.log.show();
+        self.unexpected_end(status, monitor)
+    }
+
+    fn unexpected_end(&self, status: Status, monitor: String) -> Error {
         Error::Died {
             program: self.kind.name().to_owned(),
             launching: false,
@@ -103,14 +116,65 @@ impl Daemon {
     }
 }
 
+impl Daemon {
+    /// Asks it to end (SIGTERM) and waits until it has.
+    ///
+    /// # Errors
+    /// [`Error::Died`] when it had ended by itself, or ends with a bad status; [`Error::Timeout`] when it does not end
+    /// in time: it is killed then.
+    pub(super) fn stop(self) -> Result<()> {
+        if self.clock.is_no_time_to_wait() {
+            return self.end_by(Signal::SIGKILL).map(drop);
+        }
+        match self.end_by(Signal::SIGTERM)? {
+            (Status::Exited(0), _) => Ok(()),
+            (_, error) => Err(error),
+        }
+    }
+
+    /// Ends it by a signal, in whatever way. Returns how it ended, and the error for where that is not fine.
+    ///
+    /// # Errors
+    /// [`Error::Died`] when it had ended by itself; [`Error::Timeout`] when it does not end in time: it is killed then.
+    pub(super) fn end_by(mut self, signal: Signal) -> Result<(Status, Error)> {
+        self.end_is_known = true;
+        if let Some(status) = self.child.try_status()? {
+            let error = self.died(status, String::new());
+            return if self.child.was_killed_with_the_rest() { Ok((status, error)) } else { Err(error) };
+        }
+        self.child.signal(signal)?;
+        let status = self.child.wait(self.clock.limit(STOP_LIMIT)).map_err(|error| match error {
+            Error::Timeout { what, after, .. } => Error::Timeout {
+                what: format!("{what} after {signal} (killed now)"),
+                after,
+                last_seen: self.printed(),
+            },
+            other => other,
+        })?;
+        let error = self.unexpected_end(status, String::new());
+        Ok((status, error))
+    }
+
+    /// How a server that nobody has ended ends now, at the latest; any end with exit status 0 is fine.
+    fn finish(&mut self) -> Result<()> {
+        if self.child.try_status()?.is_none() && !self.clock.is_no_time_to_wait() {
+            self.child.signal(Signal::SIGTERM)?;
+            self.child.wait(self.clock.limit(STOP_LIMIT))?;
+        }
+        match self.child.try_status()? {
+            Some(status) if !status.success() && !self.child.was_killed_with_the_rest() => {
+                Err(self.died(status, String::new()))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
 impl Drop for Daemon {
     fn drop(&mut self) {
-        if !self.end_told
-            && let Ok(Some(status)) = self.child.try_status()
-            && !status.success()
-            && !self.child.was_killed_with_the_rest()
+        if !self.end_is_known
+            && let Err(error) = self.finish()
         {
-            let error = self.died(status, String::new());
             self.late.report(error);
         }
         let _ = self.child.kill();
@@ -120,7 +184,7 @@ impl Drop for Daemon {
 
 /// Why no server forks.
 pub(super) const IN_FOREGROUND: &str =
-    "a start returns once the server is ready, and its end is for the harness to see to";
+    "a start returns once the server is ready, and the harness ends it itself";
 
 /// Refuses options that are the harness's to choose: each with the reason.
 pub(super) fn refuse(args: &[String], options: &[(&str, &str)]) -> Result<()> {
@@ -131,7 +195,7 @@ pub(super) fn refuse(args: &[String], options: &[(&str, &str)]) -> Result<()> {
             name.len() > "--".len() && option.starts_with(name)
         };
         if args.iter().any(names_it) {
-            return Err(Error::assertion(format!("leave {option} out: {why}")));
+            return Err(Error::misuse(format!("leave {option} out: {why}")));
         }
     }
     Ok(())

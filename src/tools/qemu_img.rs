@@ -3,9 +3,10 @@
 use serde_json::Value;
 
 use super::args::create_args;
+use super::evidence::Asked;
 use super::run::{RunningTool, words};
 use crate::env::ToolKind;
-use crate::error::{Error, Result, Unchecked};
+use crate::error::{Error, Failure, Result, TestResult, Unchecked};
 use crate::filter::Filter;
 use crate::process::{Capture, Output};
 use crate::test::Test;
@@ -28,11 +29,13 @@ impl Test {
     /// one prints is dropped. stdout and stderr come as one text, in [`Output::stdout`].
     ///
     /// # Errors
-    /// [`Error::Tool`] for a bad exit status, unless asked not to by
-    /// [`Unchecked::unchecked`]; [`Error::Crash`] for death by a signal.
+    /// [`Error::Tool`] for a bad exit status, unless asked not to by [`Unchecked::unchecked`] or
+    /// [`Unchecked::must_fail`]; [`Error::Crash`] for death by a signal; [`Error::NoEvidence`] for a success that
+    /// shows nothing of the work, or a failure without a message.
     pub fn qemu_img<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let args = words(args);
-        let mut output = self.run_tool(ToolKind::QemuImg, &self.qemu_img_args(&args)?, Capture::Merged)?;
+        let full = self.qemu_img_args(&args)?;
+        let mut output = self.run_tool(ToolKind::QemuImg, &args, &full, Capture::Merged)?;
         if args.first().is_some_and(|command| command == "create") {
             output.stdout.clear();
         }
@@ -42,10 +45,11 @@ impl Test {
     /// Starts qemu-img to run beside the case (`iotests.py: qemu_tool_popen`).
     ///
     /// # Errors
-    /// [`Error::Io`] when it cannot be started; [`Error::Assertion`] for arguments of a `create`
+    /// [`Error::Io`] when it cannot be started; [`Error::Misuse`] for arguments of a `create`
     /// that cannot be read.
     pub fn qemu_img_start<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<RunningTool> {
-        self.start_tool(ToolKind::QemuImg, &self.qemu_img_args(&words(args))?)
+        let args = words(args);
+        self.start_tool(ToolKind::QemuImg, &args, &self.qemu_img_args(&args)?)
     }
 
     /// `qemu-img create` (`iotests.py: qemu_img_create`).
@@ -56,23 +60,24 @@ impl Test {
         self.qemu_img(with_first("create", words(args)))
     }
 
-    /// Runs qemu-img and logs what it prints, whatever its exit status, with scratch files hidden
-    /// (`iotests.py: qemu_img_log`). The output comes back as it was.
+    /// Runs qemu-img and logs what it prints, scratch files and sizes on the host's disk hidden
+    /// (`iotests.py: qemu_img_log`, which takes any exit status). The output comes back as it was. A refusal is
+    /// logged by `t.qemu_img_log(…).must_fail()?`.
     ///
     /// # Errors
-    /// [`Error::Crash`] for death by a signal.
+    /// As [`Test::qemu_img`]; the output is logged whatever the exit status.
     pub fn qemu_img_log<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        let output = self.qemu_img(args).unchecked()?;
-        self.log_with(output.stdout.as_str(), &[self.filter_testfiles()]);
-        Ok(output)
+        let result = self.qemu_img(args);
+        self.log_output(&result, &[Filter::host_sizes(), self.filter_testfiles()]);
+        result
     }
 
     /// Logs `qemu-img info` of an image of the tested format, with all that varies hidden
     /// (`iotests.py: img_info_log`).
     ///
     /// # Errors
-    /// [`Error::Crash`] for death by a signal.
-    pub fn img_info_log(&self, file: &str) -> Result<()> {
+    /// As [`Test::img_info_log_with`].
+    pub fn img_info_log(&self, file: &str) -> Result<Output> {
         self.img_info_log_with(file, &InfoLog::default())
     }
 
@@ -80,16 +85,15 @@ impl Test {
     /// dropped, so that one reference serves all.
     ///
     /// # Errors
-    /// [`Error::Crash`] for death by a signal.
-    pub fn img_info_log_with(&self, file: &str, options: &InfoLog<'_>) -> Result<()> {
-        let (output, filters) = self.img_info(file, options)?;
-        self.log_with(output.stdout.as_str(), &filters);
-        Ok(())
+    /// As [`Test::qemu_img`]; the output is logged whatever the exit status.
+    pub fn img_info_log_with(&self, file: &str, options: &InfoLog<'_>) -> Result<Output> {
+        let (result, filters) = self.img_info(file, options);
+        self.log_output(&result, &filters);
+        result
     }
 
-    /// What `qemu-img info` says of an image of the tested format, whatever its exit status, and the
-    /// filters that hide all that varies in it.
-    pub(crate) fn img_info(&self, file: &str, options: &InfoLog<'_>) -> Result<(Output, [Filter; 2])> {
+    /// What `qemu-img info` says of an image of the tested format, and the filters that hide all that varies in it.
+    pub(crate) fn img_info(&self, file: &str, options: &InfoLog<'_>) -> (Result<Output>, [Filter; 2]) {
         let mut args = vec!["info"];
         if options.image_opts {
             args.push("--image-opts");
@@ -98,10 +102,19 @@ impl Test {
         }
         args.extend(options.extra_args);
         args.push(file);
-        let output = self.qemu_img(args).unchecked()?;
+        let output = self.assume_tested_format(file).and_then(|()| self.qemu_img(args));
         let hidden = options.filter_path.filter(|path| !path.is_empty()).unwrap_or(file);
         let info = Filter::img_info(hidden, self.imgfmt(), self.context().paths());
-        Ok((output, [Filter::drop_child_info(), info]))
+        (output, [Filter::drop_child_info(), info])
+    }
+
+    /// Logs what a tool printed that ran to its end, with any exit status.
+    pub(super) fn log_output(&self, result: &Result<Output>, filters: &[Filter]) {
+        if let Ok(output) = result {
+            self.log_with(output.stdout.as_str(), filters);
+        } else if let Err(Error::Tool(output)) = result {
+            self.log_with(output.stdout.as_str(), filters);
+        }
     }
 
     /// Runs a qemu-img command that prints JSON on stdout; `--output=json` is for the caller to
@@ -109,18 +122,22 @@ impl Test {
     ///
     /// # Errors
     /// [`Error::Tool`] for a bad exit status without JSON (`check` ends with 2 or 3 and still says
-    /// what it found), [`Error::Crash`] for death by a signal.
+    /// what it found), [`Error::Crash`] for death by a signal; [`Error::NoEvidence`] for something else than JSON, or
+    /// JSON without the numbers that the subcommand is for.
     pub fn qemu_img_json<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Value> {
-        let args = self.qemu_img_args(&words(args))?;
-        let output = self.run_tool(ToolKind::QemuImg, &args, Capture::Apart).unchecked()?;
+        let args = words(args);
+        let full = self.qemu_img_args(&args)?;
+        let output = self.run_tool(ToolKind::QemuImg, &args, &full, Capture::Apart).unchecked()?;
         match serde_json::from_str(&output.stdout) {
-            Ok(value) => Ok(value),
+            Ok(value) => {
+                Asked::new(ToolKind::QemuImg, &args).prove_value(&output, &value)?;
+                Ok(value)
+            }
             Err(_) if !output.success() => Err(Error::Tool(Box::new(output))),
-            Err(error) => Err(Error::assertion(format!(
-                "{} was to print JSON ({error}), but printed: {}",
-                output.command,
-                output.text()
-            ))),
+            Err(error) => {
+                let expected = format!("JSON ({error}), which --output=json asks for");
+                Err(Error::no_evidence(ToolKind::QemuImg.name(), &output.command, expected, &output.text()))
+            }
         }
     }
 
@@ -132,7 +149,35 @@ impl Test {
         self.qemu_img_json(["measure", "--output=json"].map(str::to_owned).into_iter().chain(words(args)))
     }
 
-    /// `qemu-img check` as JSON, also when it finds something (`iotests.py: qemu_img_check`).
+    /// Demands that an image of the tested format is sound: `qemu-img check`, which repairs nothing here, finds no
+    /// errors, corruptions or leaks.
+    ///
+    /// # Errors
+    /// As [`Test::check_clean_as`].
+    #[track_caller]
+    pub fn check_clean(&self, file: &str) -> TestResult {
+        self.assume_tested_format(file)?;
+        self.check_clean_as(file, self.imgfmt())
+    }
+
+    /// As [`Test::check_clean`], for an image of this format.
+    ///
+    /// # Errors
+    /// A failed assertion with all that was found; those of [`Test::qemu_img_json`], as for a format that cannot be
+    /// checked.
+    #[track_caller]
+    pub fn check_clean_as(&self, file: &str, format: &str) -> TestResult {
+        let found = self.qemu_img_check(["-f", format, file])?;
+        // Those that are 0 are left out, but for the errors.
+        let is_wrong = |key: &&str| found.get(*key).is_some_and(|count| count != 0);
+        match ["check-errors", "corruptions", "leaks"].iter().any(is_wrong) {
+            false => Ok(()),
+            true => Err(Failure::new(Error::Assertion(format!("{file} is not sound: {found:#}")))),
+        }
+    }
+
+    /// `qemu-img check` as JSON, whatever it finds (`iotests.py: qemu_img_check`). To demand that it finds nothing,
+    /// use [`Test::check_clean`]: `check-errors` alone counts neither corruptions nor leaks.
     ///
     /// # Errors
     /// As [`Test::qemu_img_json`].
@@ -162,13 +207,15 @@ impl Test {
     /// # Errors
     /// As [`Test::compare_images_as`].
     pub fn compare_images(&self, first: &str, second: &str) -> Result<bool> {
+        [first, second].into_iter().try_for_each(|file| self.assume_tested_format(file))?;
         self.compare_images_as(first, self.imgfmt(), second, self.imgfmt())
     }
 
     /// Whether two images have the same content, each in its own format.
     ///
     /// # Errors
-    /// [`Error::Tool`] when they could not be compared: only exit status 1 means that they differ.
+    /// [`Error::Tool`] when they could not be compared: only exit status 1, and a message about a mismatch, mean that
+    /// they differ.
     pub fn compare_images_as(
         &self,
         first: &str,
@@ -180,7 +227,7 @@ impl Test {
             self.qemu_img(["compare", "-f", first_format, "-F", second_format, first, second]).unchecked()?;
         match output.status.code() {
             Some(0) => Ok(true),
-            Some(1) => Ok(false),
+            Some(1) if output.stdout.contains("mismatch") => Ok(false),
             _ => Err(Error::Tool(Box::new(output))),
         }
     }
@@ -188,8 +235,9 @@ impl Test {
     /// Virtual size, in bytes, of an image of the tested format (`iotests.py: image_size`).
     ///
     /// # Errors
-    /// As [`Test::qemu_img_json`]; [`Error::Assertion`] when there is no size in the answer.
+    /// As [`Test::qemu_img_json`].
     pub fn image_size(&self, file: &str) -> Result<u64> {
+        self.assume_tested_format(file)?;
         let info = self.qemu_img_info(["-f", self.imgfmt(), file])?;
         info["virtual-size"]
             .as_u64()
@@ -200,7 +248,7 @@ impl Test {
         let env = self.context().env();
         let imgopts = self.imgopts();
         let args = create_args(args, self.imgfmt(), imgopts.as_deref(), &self.luks_secret_object())
-            .map_err(|error| Error::assertion(format!("qemu-img create: {error}")))?;
+            .map_err(|error| Error::misuse(error.to_string()))?;
         Ok([env.tool(ToolKind::QemuImg)?.options.clone(), args].concat())
     }
 }

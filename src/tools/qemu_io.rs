@@ -9,11 +9,12 @@ use std::time::Duration;
 use memchr::memmem;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
-use super::args::io_wrap_args;
+use super::args::{io_wrap_args, names_format};
+use super::io_request::{Requests, reports_failure};
 use super::run::{RunningTool, words};
 use crate::context::Context;
 use crate::env::ToolKind;
-use crate::error::{Error, Result, Unchecked};
+use crate::error::{Error, Result};
 use crate::filter::Filter;
 use crate::output::text_of;
 use crate::process::{Capture, Child, Deadline, MOST_OUTPUT, Output, Status, Stream};
@@ -25,52 +26,43 @@ const CHUNK: u64 = 64 * 1024;
 /// How long a qemu-io that has closed its output may take to end.
 const LAST_WORDS_LIMIT: Duration = Duration::from_secs(5);
 
-/// Whether what qemu-io printed tells of a request that failed, of data that is not what `read -P`
-/// demands, or of a command that it did not understand.
-pub(crate) fn tells_of_failure(printed: &str) -> bool {
-    // That a breakpoint could not be removed is no failure: one that was met is gone.
-    const BEGINNINGS: [&str; 5] = [
-        "Could not set breakpoint: ",
-        "Could not resume request: ",
-        "Parsing error: ",
-        "bad argument count ",
-        "command \"",
-    ];
-    printed.lines().any(|line| {
-        line.contains(" failed: ")
-            || line.starts_with("Pattern verification failed")
-            || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
-    })
-}
-
 impl Test {
     /// Runs qemu-io (`iotests.py: qemu_io`, `qemu_io_silent`). The tested format is given by `-f`
     /// unless the arguments name one themselves: see [`io_wrap_args`].
     ///
     /// # Errors
-    /// [`Error::Tool`] for a bad exit status, [`Error::Crash`] for death by a signal.
+    /// [`Error::Tool`] for a bad exit status, and for a request that qemu-io reports as failed, such as a `read -P`
+    /// that found other data, for which older versions end with 0; [`Error::Crash`] for death by a signal;
+    /// [`Error::NoEvidence`] when a request is not reported as done, with the number of bytes and the offset that
+    /// were asked for; [`Error::Misuse`] for an image of another format that would be taken for raw.
     pub fn qemu_io<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        let args = self.qemu_io_args(&words(args))?;
-        self.run_tool(ToolKind::QemuIo, &args, Capture::Merged)
+        let args = words(args);
+        let full = self.qemu_io_args(&args)?;
+        self.run_tool(ToolKind::QemuIo, &args, &full, Capture::Merged)
     }
 
-    /// Runs qemu-io and logs what it prints, whatever its exit status, with scratch files and
-    /// times hidden (`iotests.py: qemu_io_log`). The output comes back as it was.
+    /// Runs qemu-io and logs what it prints, with scratch files and times hidden (`iotests.py: qemu_io_log`, which
+    /// takes any exit status). The output comes back as it was.
     ///
     /// # Errors
-    /// [`Error::Crash`] for death by a signal.
+    /// As [`Test::qemu_io`]; the output is logged whatever the exit status.
     pub fn qemu_io_log<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        let output = self.qemu_io(args).unchecked()?;
-        self.log_with(output.stdout.as_str(), &[self.filter_testfiles(), Filter::qemu_io()]);
-        Ok(output)
+        let result = self.qemu_io(args);
+        self.log_output(&result, &[self.filter_testfiles(), Filter::qemu_io()]);
+        result
     }
 
     /// Whether qemu-io succeeds (`iotests.py: qemu_io_silent_check`).
     ///
     /// # Errors
-    /// [`Error::Crash`] for death by a signal, which the seed takes for a mere failure.
+    /// [`Error::Crash`] for death by a signal, which `iotests.py` takes for a mere failure; [`Error::NoEvidence`] as
+    /// for [`Test::qemu_io`].
     pub fn qemu_io_check<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<bool> {
-        Ok(self.qemu_io(args).unchecked()?.success())
+        match self.qemu_io(args) {
+            Ok(_) => Ok(true),
+            Err(Error::Tool(_)) => Ok(false),
+            Err(other) => Err(other),
+        }
     }
 
     /// Starts qemu-io to run beside the case (`iotests.py: qemu_io_popen`).
@@ -78,7 +70,8 @@ impl Test {
     /// # Errors
     /// [`Error::Io`] when it cannot be started.
     pub fn qemu_io_start<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<RunningTool> {
-        self.start_tool(ToolKind::QemuIo, &self.qemu_io_args(&words(args))?)
+        let args = words(args);
+        self.start_tool(ToolKind::QemuIo, &args, &self.qemu_io_args(&args)?)
     }
 
     /// Starts qemu-io at its prompt (`iotests.py: QemuIoInteractive`).
@@ -99,22 +92,30 @@ impl Test {
         if self.imgfmt() != "luks" && !base.iter().any(|option| option == "-f") {
             base.extend(["-f".to_owned(), self.imgfmt().to_owned()]);
         }
+        if !names_format(args) {
+            args.iter().try_for_each(|arg| self.assume_tested_format(arg))?;
+        }
         Ok(io_wrap_args(args, &base, env.qemu_io_options_no_fmt()))
     }
 }
 
-/// A qemu-io that waits for commands (`iotests.py: QemuIoInteractive`). Dropping it ends the
-/// process; a crash before that fails the trial.
+/// A qemu-io that waits for commands (`iotests.py: QemuIoInteractive`). Dropping it ends it as
+/// [`close`](Self::close) does, and what goes wrong then fails the trial; after the deadline, or during a panic, it is
+/// killed.
 #[derive(Debug)]
-#[must_use = "dropping it kills qemu-io"]
+#[must_use = "dropping it ends qemu-io"]
 pub struct QemuIoInteractive {
     child: Child,
     stdin: File,
     stdout: File,
     unread: Vec<u8>,
     context: Arc<Context>,
-    /// Whether how it ended, if it did, is known to the case.
-    end_told: bool,
+    /// What it has yet to report.
+    requests: Requests,
+    /// Whether a command has failed: its exit status says so.
+    has_failed: bool,
+    /// Whether the case knows how it ended.
+    end_is_known: bool,
 }
 
 impl QemuIoInteractive {
@@ -139,7 +140,9 @@ impl QemuIoInteractive {
             stdout: OwnedFd::from(stdout_read).into(),
             unread: Vec::new(),
             context: Arc::clone(test.context()),
-            end_told: false,
+            requests: Requests::default(),
+            has_failed: false,
+            end_is_known: false,
         };
         let before = started.read_to_prompt("start", true)?;
         started.unread.splice(..0, before.into_bytes());
@@ -155,36 +158,68 @@ impl QemuIoInteractive {
     /// before it asked for the first command, such as a warning, comes in front of that one's.
     ///
     /// # Errors
-    /// [`Error::Assertion`] for a command with a line end, or one that quits: that is
-    /// [`close`](Self::close)'s to do. [`Error::Died`] when qemu-io ends instead of answering;
+    /// [`Error::Tool`] when it reports that a request failed, found other data, or that it does not know the command
+    /// (`iotests.py` leaves that to the case); [`Error::NoEvidence`] when a request is not reported as done: that of
+    /// an `aio_` command may be until an `aio_flush`. [`Error::Misuse`] for a command with a line end, or one that
+    /// quits: that is [`close`](Self::close)'s to do. [`Error::Died`] when qemu-io ends instead of answering;
     /// [`Error::Timeout`] at the trial's deadline.
     pub fn cmd(&mut self, command: &str) -> Result<String> {
+        let printed = self.try_cmd(command)?;
+        if reports_failure(&printed) {
+            return Err(Error::Tool(Box::new(self.output(Status::Exited(0), command, printed))));
+        }
+        Ok(printed)
+    }
+
+    /// As [`cmd`](Self::cmd), for a command that may fail; the case looks at what it prints.
+    ///
+    /// # Errors
+    /// As [`cmd`](Self::cmd), but for [`Error::Tool`].
+    pub fn try_cmd(&mut self, command: &str) -> Result<String> {
         if command.contains('\n') {
-            return Err(Error::assertion(format!(
-                "a qemu-io command is one line, this is more: {command:?}"
-            )));
+            return Err(Error::misuse(format!("a qemu-io command is one line, this is more: {command:?}")));
         }
         let command = command.trim();
         if matches!(command, "q" | "quit") {
-            return Err(Error::assertion("end an interactive qemu-io by close(), not by a quit command"));
+            return Err(Error::misuse("end an interactive qemu-io by close(), not by a quit command"));
         }
         self.send(command)?;
-        self.read_to_prompt(command, false)
+        let printed = self.read_to_prompt(command, false)?;
+        self.has_failed |= reports_failure(&printed);
+        self.requests.check(self.child.command(), command, &printed)?;
+        Ok(printed)
     }
 
-    /// Quits and waits for the end; any exit status is fine.
+    /// Quits and waits for the end.
     ///
     /// # Errors
-    /// [`Error::Timeout`] at the trial's deadline, [`Error::Crash`] for death by a signal.
+    /// [`Error::Timeout`] at the trial's deadline, [`Error::Crash`] for death by a signal, [`Error::Died`] for a bad
+    /// exit status although no command had failed, [`Error::NoEvidence`] for a request that was never reported as
+    /// done.
     pub fn close(mut self) -> Result<()> {
-        self.end_told = true;
+        self.quit()
+    }
+
+    fn quit(&mut self) -> Result<()> {
+        self.end_is_known = true;
         self.send("q")?;
         let deadline = self.context.deadline();
         while !self.read_more()? {
             self.wait_for_output("qemu-io to end after a quit", deadline)?;
         }
         let status = self.child.wait(self.context.limit(LAST_WORDS_LIMIT))?;
-        self.crash(status).map_or(Ok(()), Err)
+        let printed = text_of(std::mem::take(&mut self.unread));
+        self.has_failed |= reports_failure(&printed);
+        match status {
+            Status::Exited(0) => {}
+            Status::Exited(_) if self.has_failed => {}
+            Status::Exited(_) => return Err(self.ended(false, status, printed)),
+            Status::Signalled(_) => {
+                let program = ToolKind::QemuIo.name().to_owned();
+                return Err(Error::Crash { program, output: Box::new(self.output(status, "", printed)) });
+            }
+        }
+        self.requests.finish(self.child.command(), &printed)
     }
 
     /// Sends a line. A qemu-io that is gone shows itself in what is read afterwards, with its last words.
@@ -233,14 +268,14 @@ impl QemuIoInteractive {
     /// limit. Whether it has ended.
     fn read_more(&mut self) -> Result<bool> {
         if self.unread.len() > MOST_OUTPUT {
-            self.end_told = true;
+            self.end_is_known = true;
             self.child.kill()?;
-            return Err(Error::assertion(format!(
-                "{} printed more than {} MiB without a prompt and was killed; the last of it:\n{}",
-                self.child.command(),
-                MOST_OUTPUT >> 20,
-                self.printed()
-            )));
+            return Err(Error::Flood {
+                program: ToolKind::QemuIo.name().to_owned(),
+                command: self.child.command().to_owned(),
+                limit: MOST_OUTPUT,
+                printed: self.printed(),
+            });
         }
         match (&self.stdout).take(CHUNK).read_to_end(&mut self.unread) {
             Ok(count) => Ok((count as u64) < CHUNK),
@@ -264,7 +299,7 @@ impl QemuIoInteractive {
     }
 
     fn died(&mut self, launching: bool) -> Error {
-        self.end_told = true;
+        self.end_is_known = true;
         let status = match self.child.wait(self.context.limit(LAST_WORDS_LIMIT)) {
             Ok(status) => status,
             Err(Error::Timeout { what, after, .. }) => {
@@ -272,38 +307,38 @@ impl QemuIoInteractive {
             }
             Err(other) => return other,
         };
+        self.ended(launching, status, self.printed())
+    }
+
+    fn ended(&self, launching: bool, status: Status, log: String) -> Error {
         Error::Died {
             program: ToolKind::QemuIo.name().to_owned(),
             launching,
             status,
             command: self.child.command().to_owned(),
             monitor: String::new(),
-            log: self.printed(),
+            log,
         }
     }
 
-    fn crash(&self, status: Status) -> Option<Error> {
-        status.signal()?;
-        Some(Error::Crash {
-            program: ToolKind::QemuIo.name().to_owned(),
-            output: Box::new(Output {
-                command: self.child.command().to_owned(),
-                status,
-                stdout: self.printed(),
-                stderr: String::new(),
-            }),
-        })
+    /// What it printed, after a command if one is named.
+    fn output(&self, status: Status, command: &str, printed: String) -> Output {
+        let after = if command.is_empty() { String::new() } else { format!(", at its prompt: {command}") };
+        let command = format!("{}{after}", self.child.command());
+        Output { command, status, stdout: printed, stderr: String::new() }
     }
 }
 
 impl Drop for QemuIoInteractive {
     fn drop(&mut self) {
-        if !self.end_told
-            && let Ok(Some(status)) = self.child.try_status()
+        if self.end_is_known || self.context.clock().is_no_time_to_wait() {
+            return;
+        }
+        let quit = self.quit();
+        if let Err(error) = quit
             && !self.child.was_killed_with_the_rest()
-            && let Some(crash) = self.crash(status)
         {
-            self.context.report_late(crash);
+            self.context.report_late(error);
         }
     }
 }

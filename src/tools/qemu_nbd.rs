@@ -3,22 +3,22 @@
 use super::daemon::{self, Daemon, IN_FOREGROUND, Start};
 use super::run::words;
 use crate::env::ToolKind;
-use crate::error::{Error, Result, Unchecked};
+use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::process::{Capture, Output, Status};
+use crate::process::{Capture, Output, Signal, Status};
 use crate::test::Test;
 
 impl Test {
     /// Starts qemu-nbd and returns once it serves (`iotests.py: qemu_nbd`, `qemu_nbd_early_pipe`),
     /// or once it ended if it has nothing to serve. It goes on until the end of the trial.
     ///
-    /// The seed lets it fork into the background; here it stays a child of the harness, so that
+    /// `iotests.py` lets it fork into the background; here it stays a child of the harness, so that
     /// nothing outlives the trial. A successful start has exit status 0 and no output, as with
-    /// `--fork`.
+    /// `--fork`. At the end of the trial it is asked to end (SIGTERM); if it does so badly, the trial fails.
     ///
     /// # Errors
     /// [`Error::Tool`] with what it printed for a bad exit status before it served;
-    /// [`Error::Crash`] for death by a signal; [`Error::Assertion`] for `--fork` and `--pid-file`.
+    /// [`Error::Crash`] for death by a signal; [`Error::Misuse`] for `--fork` and `--pid-file`.
     pub fn qemu_nbd<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let args = words(args);
         match start(self, &args, false)? {
@@ -46,22 +46,23 @@ impl Test {
     /// Lists the exports of a server.
     ///
     /// # Errors
-    /// [`Error::Tool`] for a bad exit status, [`Error::Crash`] for death by a signal.
+    /// [`Error::Tool`] for a bad exit status, [`Error::Crash`] for death by a signal; [`Error::NoEvidence`] when it
+    /// does not say how many exports there are.
     pub fn qemu_nbd_list<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let mut full = vec!["-L".to_owned()];
         full.extend(words(args));
-        self.run_tool(ToolKind::QemuNbd, &full, Capture::Merged)
+        self.run_tool(ToolKind::QemuNbd, &full, &full, Capture::Merged)
     }
 
-    /// Lists the exports of a server and logs them, whatever the exit status
-    /// (`iotests.py: qemu_nbd_list_log`). The output comes back as it was.
+    /// Lists the exports of a server and logs them (`iotests.py: qemu_nbd_list_log`, which takes any exit status). The
+    /// output comes back as it was.
     ///
     /// # Errors
-    /// [`Error::Crash`] for death by a signal.
+    /// As [`Test::qemu_nbd_list`]; the output is logged whatever the exit status.
     pub fn qemu_nbd_list_log<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
-        let output = self.qemu_nbd_list(args).unchecked()?;
-        self.log_with(output.stdout.as_str(), &[self.filter_testfiles(), Filter::nbd_exports()]);
-        Ok(output)
+        let result = self.qemu_nbd_list(args);
+        self.log_output(&result, &[self.filter_testfiles(), Filter::nbd_exports()]);
+        result
     }
 
     /// Starts an NBD server for as long as the returned value lives
@@ -92,9 +93,10 @@ fn start(test: &Test, args: &[String], persistent: bool) -> Result<Start> {
     Daemon::start(test, ToolKind::QemuNbd, cmd, pid_file)
 }
 
-/// A running NBD server (`iotests.py: qemu_nbd_popen`); killed when dropped.
+/// A running NBD server (`iotests.py: qemu_nbd_popen`). Dropping it ends it as [`stop`](Self::stop) does, and what
+/// goes wrong then fails the trial.
 #[derive(Debug)]
-#[must_use = "dropping it kills the server"]
+#[must_use = "dropping it ends the server"]
 pub struct NbdServer {
     test: Test,
     daemon: Option<Daemon>,
@@ -106,22 +108,31 @@ impl NbdServer {
         self.daemon.as_ref().map_or(0, |daemon| daemon.child.pid().as_raw())
     }
 
-    /// Kills it, as dropping does.
+    /// Asks it to end (SIGTERM), waits until it has, and logs that. So its images are closed in order, while
+    /// `iotests.py` kills it.
+    ///
+    /// # Errors
+    /// [`Error::Died`] when it had ended by itself or ends with a bad status; [`Error::Timeout`] when it does not end
+    /// within 30 s, and is killed.
+    pub fn stop(mut self) -> Result<()> {
+        self.end()
+    }
+
+    /// Kills it, and logs that (`iotests.py: qemu_nbd_popen`, at its end). Its images are left as they are, with
+    /// bitmaps still in use.
     ///
     /// # Errors
     /// [`Error::Died`] when it had ended by itself.
     pub fn kill(mut self) -> Result<()> {
-        self.end()
+        let Some(daemon) = self.daemon.take() else { return Ok(()) };
+        self.test.log("Kill NBD server");
+        daemon.end_by(Signal::SIGKILL).map(drop)
     }
 
     fn end(&mut self) -> Result<()> {
-        let Some(mut daemon) = self.daemon.take() else { return Ok(()) };
-        self.test.log("Kill NBD server");
-        match daemon.child.try_status()? {
-            None => Ok(()),
-            Some(_) if daemon.child.was_killed_with_the_rest() => Ok(()),
-            Some(status) => Err(daemon.died(status, String::new())),
-        }
+        let Some(daemon) = self.daemon.take() else { return Ok(()) };
+        self.test.log("Stop NBD server");
+        daemon.stop()
     }
 }
 

@@ -1,11 +1,12 @@
 //! Running programs on a trial's behalf: to their end, or beside the case.
 
 use std::fs::File;
-use std::path::Path;
 use std::sync::Arc;
 
 use nix::sys::signal::Signal;
 
+use super::evidence::Asked;
+use super::stderr;
 use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
@@ -25,10 +26,8 @@ impl Test {
     /// [`Error::Tool`] for a bad exit status, [`Error::Crash`] for death by a signal,
     /// [`Error::Timeout`] at the deadline.
     pub fn run(&self, cmd: Cmd) -> Result<Output> {
-        let program = cmd.program().to_string_lossy().into_owned();
-        let name =
-            Path::new(&program).file_name().map_or(program.as_str().into(), |name| name.to_string_lossy());
-        self.run_cmd(&name, cmd, Capture::Merged)
+        let name = cmd.short_name();
+        judge(&name, cmd.run(Capture::Merged, self.context().deadline(), self.context().registry())?)
     }
 
     /// Runs the emulator to its end, for what it prints of itself, such as `-device help`
@@ -38,8 +37,9 @@ impl Test {
     /// As [`Test::run`].
     pub fn qemu<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let options = self.context().env().qemu_options().iter().map(String::as_str);
-        let args: Vec<_> = options.map(str::to_owned).chain(words(args)).collect();
-        self.run_tool(ToolKind::Qemu, &args, Capture::Merged)
+        let args = words(args);
+        let full: Vec<_> = options.map(str::to_owned).chain(args.iter().cloned()).collect();
+        self.run_tool(ToolKind::Qemu, &args, &full, Capture::Merged)
     }
 
     /// The command line of a tool, without any of the options that the environment adds. The tool finds the name
@@ -52,27 +52,39 @@ impl Test {
         })
     }
 
-    /// Runs a tool within the trial's deadline.
-    pub(super) fn run_tool(&self, kind: ToolKind, args: &[String], capture: Capture) -> Result<Output> {
-        self.run_cmd(kind.name(), self.tool_cmd(kind)?.args(args), capture)
-    }
-
-    fn run_cmd(&self, name: &str, cmd: Cmd, capture: Capture) -> Result<Output> {
-        judge(name, cmd.run(capture, self.context().deadline(), self.context().registry())?)
+    /// Runs a tool within the trial's deadline, to do what `args` ask; `full` is what it is given.
+    ///
+    /// # Errors
+    /// As [`Test::run`]; [`Error::NoEvidence`] when it does not show that it did it.
+    pub(super) fn run_tool(
+        &self,
+        kind: ToolKind,
+        args: &[String],
+        full: &[String],
+        capture: Capture,
+    ) -> Result<Output> {
+        let asked = Asked::new(kind, args);
+        let cmd = self.tool_cmd(kind)?.args(full);
+        let output = cmd.run(capture, self.context().deadline(), self.context().registry())?;
+        let output = asked.judge(output)?;
+        stderr::hear(self.context(), &asked, &output);
+        Ok(output)
     }
 
     /// Starts a tool that runs beside the case.
-    pub(super) fn start_tool(&self, kind: ToolKind, args: &[String]) -> Result<RunningTool> {
+    pub(super) fn start_tool(&self, kind: ToolKind, args: &[String], full: &[String]) -> Result<RunningTool> {
+        let asked = Asked::new(kind, args);
         let context = self.context();
         let log = context.scratch().artefact(kind.name());
         let out = File::create(&log).map_err(Error::io(format!("create {log}")))?;
         let err = out.try_clone().map_err(Error::io(format!("duplicate {log}")))?;
-        let cmd = self.tool_cmd(kind)?.args(args);
+        let cmd = self.tool_cmd(kind)?.args(full);
         let child =
             cmd.spawn(Stream::Null, Stream::To(out.into()), Stream::To(err.into()), context.registry())?;
         Ok(RunningTool {
             child,
             kind,
+            asked,
             log: Printed::to(log.as_path()),
             context: Arc::clone(context),
             signals: Vec::new(),
@@ -98,6 +110,7 @@ fn judge(program: &str, output: Output) -> Result<Output> {
 pub struct RunningTool {
     child: Child,
     kind: ToolKind,
+    asked: Asked,
     log: Printed,
     context: Arc<Context>,
     /// The signals that the case has sent: death by one of them is what it wanted.
@@ -129,11 +142,15 @@ impl RunningTool {
     /// Waits for its end.
     ///
     /// # Errors
-    /// As [`Test::run`].
+    /// As [`Test::run`]; [`Error::NoEvidence`] when it does not show that it did its work.
     pub fn wait(mut self) -> Result<Output> {
         self.end_told = true;
         match self.child.wait(self.context.deadline()) {
-            Ok(status) => judge(self.kind.name(), self.output(status)),
+            Ok(status) => {
+                let output = self.asked.judge(self.output(status))?;
+                stderr::hear(&self.context, &self.asked, &output);
+                Ok(output)
+            }
             Err(Error::Timeout { what, after, .. }) => {
                 let what = format!("{what} (killed now)");
                 Err(Error::Timeout { what, after, last_seen: self.log.tail() })

@@ -15,8 +15,6 @@ use crate::process::Status;
 use crate::qmp::{Args, EventMatch, Monitor, error_of};
 use crate::test::Test;
 
-/// How long it gets to end after a signal that asks it to.
-const STOP_LIMIT: Duration = Duration::from_secs(30);
 /// How long its monitor may take to come up (upstream's later `QemuStorageDaemon`).
 const MONITOR_LIMIT: Duration = Duration::from_secs(15);
 /// How long an event is waited for.
@@ -58,7 +56,7 @@ impl StorageDaemonBuilder {
     ///
     /// # Errors
     /// [`Error::Died`] with exit status, command line and output when it ends early;
-    /// [`Error::Assertion`] for `--daemonize` and `--pidfile`.
+    /// [`Error::Misuse`] for `--daemonize` and `--pidfile`.
     pub fn start(self) -> Result<StorageDaemon> {
         let own =
             [("--daemonize", IN_FOREGROUND), ("--pidfile", "the harness chooses the daemon's pid file")];
@@ -97,9 +95,10 @@ impl StorageDaemonBuilder {
     }
 }
 
-/// A running storage daemon; killed when dropped (`iotests.py: QemuStorageDaemon`).
+/// A running storage daemon (`iotests.py: QemuStorageDaemon`). Dropping it asks it to end (SIGTERM) and waits until it
+/// has; if it ends badly, the trial fails.
 #[derive(Debug)]
-#[must_use = "dropping it kills the daemon"]
+#[must_use = "dropping it ends the daemon"]
 pub struct StorageDaemon {
     test: Test,
     daemon: Option<Daemon>,
@@ -115,7 +114,7 @@ impl StorageDaemon {
     /// Sends a command and returns the reply, `return` or `error`.
     ///
     /// # Errors
-    /// [`Error::Assertion`] without a monitor; [`Error::Died`] when it has ended; those of
+    /// [`Error::Misuse`] without a monitor; [`Error::Died`] when it has ended; those of
     /// [`Monitor::execute`].
     pub fn qmp(&mut self, command: &str, arguments: impl Into<Args>) -> Result<Value> {
         let deadline = self.test.context().deadline();
@@ -138,7 +137,7 @@ impl StorageDaemon {
     /// Waits for an event, 60 s at most. Events that are passed over stay for later waits.
     ///
     /// # Errors
-    /// [`Error::Assertion`] without a monitor; [`Error::Timeout`], showing what was seen last;
+    /// [`Error::Misuse`] without a monitor; [`Error::Timeout`], showing what was seen last;
     /// [`Error::Died`] when it ends meanwhile.
     pub fn event_wait(&mut self, wanted: impl Into<EventMatch>) -> Result<Value> {
         let deadline = self.test.context().limit(EVENT_LIMIT);
@@ -147,7 +146,7 @@ impl StorageDaemon {
     }
 
     fn monitor(&mut self, what: &str) -> Result<&mut Monitor> {
-        let without = || Error::assertion(format!("{what}: this storage daemon was started without .qmp()"));
+        let without = || Error::misuse(format!("{what}: this storage daemon was started without .qmp()"));
         self.monitor.as_mut().ok_or_else(without)
     }
 
@@ -156,43 +155,22 @@ impl StorageDaemon {
     /// # Errors
     /// [`Error::Died`] when it ended with a bad status or had ended before;
     /// [`Error::Timeout`] when it does not end.
-    pub fn stop(self) -> Result<()> {
-        match self.stop_with(Signal::SIGTERM)? {
-            (Status::Exited(0), _) => Ok(()),
-            (_, error) => Err(error),
-        }
+    pub fn stop(mut self) -> Result<()> {
+        self.daemon.take().map_or(Ok(()), Daemon::stop)
     }
 
-    /// As [`stop`](Self::stop) with another signal; any way to end is fine.
+    /// As [`stop`](Self::stop) with another signal, such as SIGKILL; any way to end is fine.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when it does not end.
-    pub fn kill(self, signal: Signal) -> Result<Status> {
-        Ok(self.stop_with(signal)?.0)
-    }
-
-    fn stop_with(mut self, signal: Signal) -> Result<(Status, Error)> {
-        let Some(mut daemon) = self.daemon.take() else {
-            return Err(Error::assertion("this storage daemon was stopped already"));
+    /// [`Error::Died`] when it had ended before; [`Error::Timeout`] when it does not end.
+    pub fn kill(mut self, signal: Signal) -> Result<Status> {
+        let Some(daemon) = self.daemon.take() else {
+            return Err(Error::misuse("this storage daemon was stopped already"));
         };
-        if let Some(status) = daemon.child.try_status()? {
-            return Err(daemon.died(status, String::new()));
-        }
-        daemon.child.signal(signal)?;
-        let waited = daemon.child.wait(self.test.context().limit(STOP_LIMIT));
-        let status = waited.map_err(|error| match error {
-            Error::Timeout { what, after, .. } => Error::Timeout {
-                what: format!("{what} after {signal} (killed now)"),
-                after,
-                last_seen: daemon.printed(),
-            },
-            other => other,
-        })?;
-        let error = daemon.died(status, String::new());
-        Ok((status, error))
+        Ok(daemon.end_by(signal)?.0)
     }
 
-    /// A monitor that broke because the daemon ended is told as its end, with its last words.
+    /// If the monitor broke because the daemon ended, that end is the error, with the daemon's last words.
     fn explain(&mut self, error: Error) -> Error {
         match (error, &mut self.daemon) {
             (Error::Monitor { closed: true, peer, problem, transcript }, Some(daemon)) => {

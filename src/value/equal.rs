@@ -1,4 +1,6 @@
-//! Python's `==` on JSON values.
+//! Python's `==` and `<` on JSON values.
+
+use std::cmp::Ordering;
 
 use serde_json::{Number, Value};
 
@@ -17,6 +19,23 @@ pub fn py_eq(a: &Value, b: &Value) -> bool {
             _ => false,
         },
     }
+}
+
+/// The order of two numbers, without rounding either; `None` for what is no number.
+pub fn py_cmp(a: &Value, b: &Value) -> Option<Ordering> {
+    match (Numeric::of(a).filter(|_| a.is_number())?, Numeric::of(b).filter(|_| b.is_number())?) {
+        (Numeric::Int(a), Numeric::Int(b)) => Some(a.cmp(&b)),
+        // A float that is no integer lies between two of them, or beyond 2^64.
+        (Numeric::Float(a), Numeric::Float(b)) => a.partial_cmp(&b),
+        (Numeric::Int(a), Numeric::Float(b)) => Some(order(a, b)),
+        (Numeric::Float(a), Numeric::Int(b)) => Some(order(b, a).reverse()),
+    }
+}
+
+/// The order of an integer and a float that is none.
+fn order(int: i128, float: f64) -> Ordering {
+    // No float that is no integer reaches 2^53; those beyond 2^65 saturate on the right side.
+    if int <= float.floor() as i128 { Ordering::Less } else { Ordering::Greater }
 }
 
 /// A number without loss: a 64-bit integer and a float are compared exactly, not after rounding one

@@ -6,7 +6,7 @@ mod flatten;
 mod order;
 mod path;
 
-pub use equal::py_eq;
+pub use equal::{py_cmp, py_eq};
 pub use event::event_match;
 pub use flatten::{NotText, flatten_qmp_object, json_filename, qmp_to_opts};
 pub use order::ordered_qmp;

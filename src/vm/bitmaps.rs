@@ -35,13 +35,13 @@ impl Vm {
     /// Whether a bitmap has all of these fields (`iotests.py: VM.check_bitmap_status`).
     ///
     /// # Errors
-    /// [`Error::Assertion`] when there is no such bitmap, or `fields` is no object.
+    /// [`Error::Assertion`] when there is no such bitmap; [`Error::Misuse`] when `fields` is no object.
     pub fn check_bitmap_status(&mut self, node: &str, bitmap: &str, fields: &Value) -> Result<bool> {
         let Some(found) = self.get_bitmap(node, bitmap, None)? else {
             return Err(Error::assertion(format!("node {node} has no dirty bitmap {bitmap}")));
         };
         let Some(fields) = fields.as_object() else {
-            return Err(Error::assertion(format!("fields of a bitmap are an object, this is {fields}")));
+            return Err(Error::misuse(format!("fields of a bitmap are an object, this is {fields}")));
         };
         Ok(fields.iter().all(|(key, value)| found.get(key).is_some_and(|got| py_eq(got, value))))
     }

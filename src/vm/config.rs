@@ -30,6 +30,8 @@ pub struct VmBuilder {
     pub(super) name: String,
     pub(super) args: Vec<String>,
     pub(super) drives: usize,
+    /// Images for which no format was named.
+    pub(super) assumed: Vec<String>,
     pub(super) accel: Option<Accel>,
     pub(super) passed_fds: Vec<Arc<OwnedFd>>,
     pub(super) may_fail: bool,
@@ -76,6 +78,7 @@ impl VmBuilder {
             name: format!("qemu{suffix}"),
             args: Vec::new(),
             drives: 0,
+            assumed: Vec::new(),
             accel: None,
             passed_fds: Vec::new(),
             may_fail: false,
@@ -88,6 +91,7 @@ impl VmBuilder {
             test: self.test.clone(),
             name: self.name.clone(),
             args: std::mem::take(&mut self.args),
+            assumed: std::mem::take(&mut self.assumed),
             passed_fds: std::mem::take(&mut self.passed_fds),
             ..*self
         }

@@ -1,4 +1,4 @@
-//! `-drive` as the seed writes it.
+//! `-drive` as `iotests.py` writes it.
 
 use super::VmBuilder;
 
@@ -56,9 +56,11 @@ impl VmBuilder {
     /// the options name a `key-secret`.
     pub fn drive_with(mut self, drive: Drive) -> Self {
         let env = self.test.context().env().clone();
+        let is_assumed = drive.format.is_none();
         let format = drive.format.unwrap_or_else(|| self.test.imgfmt().to_owned());
         let mut options = vec![format!("if={}", drive.interface), format!("id=drive{}", self.drives)];
         if let Some(path) = &drive.path {
+            self.assumed.extend(is_assumed.then(|| path.clone()));
             options.push(format!("file={path}"));
             options.push(format!("format={format}"));
             options.push(format!("cache={}", env.cachemode()));

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::Vm;
 use crate::error::{Error, Result};
 use crate::process::Printed;
-use crate::tools::tells_of_failure;
+use crate::tools::reports_failure;
 
 impl Vm {
     /// Runs a command of the human monitor; the reply holds what it printed, if it printed to the
@@ -25,46 +25,50 @@ impl Vm {
         self.qmp_log("human-monitor-command", json!({ "command-line": command_line }))
     }
 
-    /// Runs a qemu-io command on a drive, node or device (`iotests.py: VM.hmp_qemu_io`), whatever
-    /// comes of it. What it prints goes to QEMU's output, so look for it in [`Vm::get_log`].
+    /// Runs a qemu-io command on a drive, node or device (`iotests.py: VM.hmp_qemu_io`), which may fail.
+    /// What it prints goes to QEMU's output, so look for it in [`Vm::get_log`].
     ///
     /// # Errors
-    /// Those of [`Vm::qmp`].
+    /// Those of [`Vm::qmp`]; [`Error::NoEvidence`] for a request that is reported neither as done nor as failed.
     pub fn hmp_qemu_io<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<Value> {
-        self.hmp(&qemu_io_command_line(target.into(), command))
+        Ok(self.try_drive_io(target.into(), command)?.reply)
     }
 
     /// As [`Vm::hmp_qemu_io`], command and reply logged
     /// (`iotests.py: VM.hmp_qemu_io(use_log=True)`).
     ///
     /// # Errors
-    /// Those of [`Vm::qmp`].
+    /// As [`Vm::hmp_qemu_io`].
     pub fn hmp_qemu_io_log<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<Value> {
-        self.hmp_log(&qemu_io_command_line(target.into(), command))
+        let reply = self.hmp_log(&qemu_io_command_line(target.into(), command))?;
+        self.demand_reports(command, &reply)?;
+        Ok(reply)
     }
 
     /// As [`Vm::hmp_qemu_io`], for a command that must succeed; returns what it printed.
-    /// `iotests.py` cannot tell: the monitor only objects to an unknown drive, and to one that another
-    /// user keeps from being written to. That a request failed, that `read -P` found other data, or that the
-    /// command was not understood, only QEMU's output tells.
+    /// `iotests.py` does not know whether it did: the monitor only objects to an unknown drive, and to one that
+    /// another user keeps from being written to. Whether a request was done or failed, whether `read -P` found other
+    /// data, and whether the command was understood is in QEMU's output alone.
     ///
     /// With `PRINT_QEMU` that output goes to the terminal: then nothing is returned, and only the
-    /// monitor's objections are noticed. Of an `aio_` command it tells nothing before its request is
-    /// done: it is this, or the next one, such as `aio_flush`, that fails.
+    /// monitor's objections are noticed. The request of an `aio_` command is reported once it is done: what is
+    /// wrong with it makes this command fail, or the next one, an `aio_flush` at the latest, or else the shutdown.
     ///
     /// # Errors
-    /// [`Error::Assertion`] with what the monitor or qemu-io said; those of [`Vm::qmp`].
+    /// [`Error::Assertion`] with what the monitor or qemu-io said; [`Error::NoEvidence`] when a request is not
+    /// reported as done; those of [`Vm::qmp`].
     pub fn drive_io<'a>(&mut self, target: impl Into<IoTarget<'a>>, command: &str) -> Result<String> {
         let io = self.try_drive_io(target.into(), command)?;
         io.failure().map_or(Ok(io.printed), Err)
     }
 
     pub(crate) fn try_drive_io(&mut self, target: IoTarget<'_>, command: &str) -> Result<DriveIo> {
-        let command = qemu_io_command_line(target, command);
+        let line = qemu_io_command_line(target, command);
         let before = self.log().map_or(0, Printed::len);
-        let reply = self.hmp(&command)?;
+        let reply = self.hmp(&line)?;
         let printed = self.log().map(|log| log.since(before)).unwrap_or_default();
-        Ok(DriveIo { command, reply, printed })
+        self.demand_reports(command, &reply)?;
+        Ok(DriveIo { command: line, reply, printed })
     }
 
     /// Holds a drive's reads and writes at a breakpoint; it needs a blkdebug node
@@ -138,7 +142,7 @@ impl DriveIo {
     pub(crate) fn failure(&self) -> Option<Error> {
         let Self { command, reply, printed } = self;
         // A success replies nothing, an objection says why.
-        if reply["return"] == "" && !tells_of_failure(printed) {
+        if reply["return"] == "" && !reports_failure(printed) {
             return None;
         }
         let objection = reply["return"].as_str().map_or_else(|| reply.to_string(), str::to_owned);

@@ -76,7 +76,7 @@ pub(super) fn start(config: &VmBuilder) -> Result<Started> {
     }
     let own = context.env().qemu_options().iter().chain(&config.args);
     if own.clone().any(|arg| matches!(arg.as_str(), "-daemonize" | "--daemonize")) {
-        return Err(Error::assertion("leave -daemonize out: the end of QEMU is for the harness to see to"));
+        return Err(Error::misuse("leave -daemonize out: the harness ends QEMU itself"));
     }
     cmd = cmd.args(["-accel", accel.name()]).args(own);
     for fd in &config.passed_fds {

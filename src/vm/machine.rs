@@ -11,6 +11,7 @@ use super::process::Process;
 use crate::error::{Error, Result};
 use crate::process::{Deadline, Printed, Status};
 use crate::test::Test;
+use crate::tools::{Requests, is_noise};
 
 /// How long a VM may take to end once it was told to (`qemu.machine: shutdown`).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
@@ -27,6 +28,9 @@ pub struct Vm {
     status: Option<Status>,
     log: Option<Printed>,
     command: Option<String>,
+    /// What qemu-io commands have yet to report, and how much of QEMU's output was searched for it.
+    requests: Requests,
+    searched: u64,
     /// Events of earlier launches that waits have passed over.
     passed_over: Vec<Value>,
     /// Events of the last launch that no wait had looked at.
@@ -41,6 +45,8 @@ impl Vm {
             status: None,
             log: None,
             command: None,
+            requests: Requests::default(),
+            searched: 0,
             passed_over: Vec::new(),
             unread: Vec::new(),
         }
@@ -60,20 +66,23 @@ impl Vm {
     /// is not.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when it runs already, or is to fork by `-daemonize`; [`Error::Died`] with QEMU's output when it ends
-    /// early; [`Error::Timeout`] when its monitor does not come up; [`Error::Skip`] where no VM can run
+    /// [`Error::Misuse`] when it runs already, is to fork by `-daemonize`, or has a drive of another format that would be
+    /// taken for raw; [`Error::Died`] with QEMU's output when it ends early; [`Error::Timeout`] when its monitor does not come up; [`Error::Skip`] where no VM can run
     /// without the qtest accelerator, which is not there.
     pub fn launch(&mut self) -> Result<()> {
         if self.running.is_some() {
-            return Err(Error::assertion(format!("{} is running already", self.config.name)));
+            return Err(Error::misuse(format!("{} is running already", self.config.name)));
         }
         (self.status, self.log, self.command) = (None, None, None);
         self.unread.clear();
+        (self.requests, self.searched) = (Requests::default(), 0);
+        self.config.assumed.iter().try_for_each(|file| self.config.test.assume_tested_format(file))?;
         let started = start(&self.config)?;
-        self.command = Some(started.process.child.command().to_owned());
-        self.log = Some(started.process.log.clone());
+        let (command, log) = (started.process.child.command().to_owned(), started.process.log.clone());
+        (self.command, self.log) = (Some(command.clone()), Some(log.clone()));
         match started.negotiate(&self.config.name) {
             Ok(mut running) => {
+                self.config.test.context().watch("QEMU", &command, log, is_noise);
                 running.monitor.restore_events(std::mem::take(&mut self.passed_over));
                 self.running = Some(running);
                 Ok(())
@@ -139,7 +148,7 @@ impl Vm {
         let deadline = self.config.test.context().limit(limit);
         self.running_mut("waiting for the end")?;
         self.end("QEMU to end by itself", deadline, true)?;
-        self.status.ok_or_else(|| Error::assertion("the VM was not running"))
+        self.status.ok_or_else(|| Error::misuse("the VM was not running"))
     }
 
     /// Kills QEMU (`qemu.machine: kill`, `shutdown(hard=True)`).
@@ -161,7 +170,7 @@ impl Vm {
     /// Sends a signal to QEMU; its death by this signal is then no failure.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when it is not running.
+    /// [`Error::Misuse`] when it is not running.
     pub fn signal(&mut self, signal: Signal) -> Result<()> {
         let running = self.running_mut("sending a signal")?;
         running.signals_sent.insert(signal);
@@ -190,7 +199,7 @@ impl Vm {
     /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`. Without
     /// the lines about qtest that `iotests.py` has to filter out: they are never printed.
     pub fn get_log(&self) -> Option<String> {
-        self.log.as_ref().map(Printed::whole)
+        self.log.as_ref().map(Printed::show)
     }
 
     /// The events of the last launch that no wait had looked at, such as what QEMU told of its end
@@ -207,10 +216,24 @@ impl Vm {
     pub(super) fn running_mut(&mut self, what: &str) -> Result<&mut Running> {
         match &mut self.running {
             Some(running) => Ok(running),
-            None => {
-                Err(Error::assertion(format!("{what} needs a VM that runs, {} does not", self.config.name)))
-            }
+            None => Err(Error::misuse(format!("{what} needs a VM that runs, {} does not", self.config.name))),
         }
+    }
+
+    /// Demands that what was asked of qemu-io is reported as done in QEMU's output, unless the monitor objected.
+    pub(super) fn demand_reports(&mut self, command: &str, reply: &Value) -> Result<()> {
+        if reply["return"] != "" || self.config.test.context().env().print_qemu() {
+            return Ok(());
+        }
+        let printed = self.unsearched();
+        self.requests.check(self.command.as_deref().unwrap_or_default(), command, &printed)
+    }
+
+    /// What QEMU has printed since it was asked for the last time.
+    fn unsearched(&mut self) -> String {
+        let Some(log) = &self.log else { return String::new() };
+        let before = std::mem::replace(&mut self.searched, log.len());
+        log.since(before)
     }
 
     /// What it has printed since its last launch.
@@ -239,7 +262,12 @@ impl Vm {
             Status::Exited(_) => self.config.may_fail && !running.process.has_valgrind_errors(status),
             Status::Signalled(signal) => running.signals_sent.iter().any(|sent| *sent as i32 == signal),
         };
-        let judgement = if tolerated || (asked && status.success()) {
+        let judgement = if asked && status.success() {
+            let printed = self.unsearched();
+            let print_qemu = self.config.test.context().env().print_qemu();
+            let command = self.command.as_deref().unwrap_or_default();
+            if print_qemu { Ok(()) } else { self.requests.finish(command, &printed) }
+        } else if tolerated {
             Ok(())
         } else {
             let said = running.monitor.last_messages();
@@ -271,8 +299,8 @@ impl Vm {
     }
 }
 
-/// A crash fails the trial also where the case passes over the error that tells of it. (Death by the
-/// harness, which ends a trial that is out of time, is none.)
+/// A crash fails the trial even if the case ignores the error that reports it. (The harness ends a trial that is out
+/// of time; such a death is no crash.)
 fn report_crash(process: &Process, launching: bool, status: Status, said: &str) {
     if matches!(status, Status::Signalled(_)) && !process.child.was_killed_with_the_rest() {
         process.context.report_late(process.died(launching, status, said.to_owned()));
@@ -285,9 +313,7 @@ impl Drop for Vm {
             return;
         }
         let context = self.config.test.context().clone();
-        // Past the deadline, or while a panic unwinds, nobody waits for a QEMU to be polite.
-        let impatient = context.deadline().expired() || std::thread::panicking();
-        match if impatient { self.kill() } else { self.shutdown() } {
+        match if context.clock().is_no_time_to_wait() { self.kill() } else { self.shutdown() } {
             // Reported already.
             Ok(()) | Err(Error::Died { status: Status::Signalled(_), .. }) => {}
             Err(error) => context.report_late(error),

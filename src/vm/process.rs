@@ -73,6 +73,8 @@ impl Process {
 
     /// The error for an end that was not asked for.
     pub(super) fn died(&self, launching: bool, status: Status, monitor: String) -> Error {
+        // The case gets it with the error.
+        self.log.show();
         let mut log = self.log.tail();
         if let Some(findings) = self.valgrind_findings(status) {
             log = format!("{log}\n{findings}");

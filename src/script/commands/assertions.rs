@@ -2,14 +2,12 @@
 
 use std::cmp::Ordering;
 
-use serde_json::Value;
-
 use super::super::paths;
 use super::super::run::{Run, no_path};
 use super::super::words::Word;
 use super::{Call, Command, Done, Problem, Role, Thing};
 use crate::error::{Error, Result};
-use crate::value::{dictpath, matches_qmp};
+use crate::value::{dictpath, matches_qmp, py_cmp};
 
 const USES: Option<(Thing, Role)> = Some((Thing::Vm, Role::Uses));
 
@@ -75,7 +73,7 @@ fn look(args: &[Word]) -> std::result::Result<(), Problem> {
 
 fn assert(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let Some(reply) = &run.reply else {
-        return Err(Error::assertion(
+        return Err(Error::misuse(
             "there is no reply to look at: the last command that could have one gave none, or was not run",
         ));
     };
@@ -92,7 +90,7 @@ fn assert(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
         "==" => matches_qmp(reply, path, &expected).is_ok(),
         "!=" => matches_qmp(reply, path, &expected).is_err(),
         _ => {
-            let order = compare(found, &expected).ok_or_else(|| {
+            let order = py_cmp(found, &expected).ok_or_else(|| {
                 Error::assertion(format!("{path} is {found}, which cannot be ordered beside {expected}"))
             })?;
             ORDER.iter().any(|(name, accepts)| *name == op && accepts(order))
@@ -101,13 +99,6 @@ fn assert(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
     let message =
         || Error::assertion(format!("not true: {path} {op} {expected}\n{path} is {found} in\n{reply:#}"));
     Done::claim(if holds { Ok(()) } else { Err(message()) })
-}
-
-fn compare(found: &Value, expected: &Value) -> Option<Ordering> {
-    match (found.as_i64(), expected.as_i64()) {
-        (Some(found), Some(expected)) => Some(found.cmp(&expected)),
-        _ => found.as_f64()?.partial_cmp(&expected.as_f64()?),
-    }
 }
 
 fn bitmap(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {

@@ -119,6 +119,7 @@ pub static COMMANDS: &[Command] = &[
     nbd::LIST,
     nbd::START,
     nbd::STOP,
+    nbd::KILL,
     storage_daemon::START,
     storage_daemon::QMP,
     storage_daemon::EVENT,

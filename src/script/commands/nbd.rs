@@ -58,6 +58,17 @@ pub(super) const START: Command = Command {
 
 pub(super) const STOP: Command = Command {
     name: "nbd-server stop",
+    about: "asks it to end, waits until it has, and logs that",
+    on: Some((Thing::NbdServer, Role::Uses)),
+    run: |run, call| {
+        run.servers.take(call.instance)?.stop()?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};
+
+pub(super) const KILL: Command = Command {
+    name: "nbd-server kill",
     about: "kills it, and logs that",
     on: Some((Thing::NbdServer, Role::Uses)),
     run: |run, call| {

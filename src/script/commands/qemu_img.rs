@@ -5,17 +5,18 @@ use serde_json::{Map, Value, json};
 use super::super::run::Run;
 use super::{Call, Command, Done};
 use crate::error::{Error, Result, Unchecked};
+use crate::filter::Filter;
 use crate::tools::InfoLog;
 
 pub(super) const QEMU_IMG: Command = Command {
     name: "qemu-img",
     usage: "ARG...",
-    about: "runs qemu-img and logs what it prints; a successful `create` prints nothing",
+    about: "runs qemu-img and logs what it prints, without sizes on disk; a successful `create` prints nothing",
     fails: Some("an exit status other than 0"),
     yields: true,
     run: |run, call| {
         let output = run.test.qemu_img(&call.texts).unchecked()?;
-        run.log(output.stdout.as_str(), &[]);
+        run.log(output.stdout.as_str(), &[Filter::host_sizes()]);
         Ok(Done::tool(output))
     },
     ..Command::BASE
@@ -71,8 +72,12 @@ pub(super) const COMPARE: Command = Command {
     ..Command::BASE
 };
 
-fn format_of(run: &Run<'_>, call: &Call<'_>, name: &str) -> Result<String> {
-    Ok(call.named(name, run)?.unwrap_or_else(|| run.test.imgfmt().to_owned()))
+/// The format that an option names, or the tested one for this file.
+fn format_of(run: &Run<'_>, call: &Call<'_>, name: &str, file: &str) -> Result<String> {
+    match call.named(name, run)? {
+        Some(format) => Ok(format),
+        None => run.test.assume_tested_format(file).map(|()| run.test.imgfmt().to_owned()),
+    }
 }
 
 fn info(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
@@ -83,24 +88,27 @@ fn info(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
         image_opts: call.has("image-opts"),
         extra_args: extra.as_slice(),
     };
-    let (output, filters) = run.test.img_info(call.text(0), &options)?;
+    let (output, filters) = run.test.img_info(call.text(0), &options);
+    let output = output.unchecked()?;
     run.log(output.stdout.as_str(), &filters);
     Ok(Done::tool(output))
 }
 
 fn check(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let format = format_of(run, call, "format")?;
+    let format = format_of(run, call, "format", call.text(0))?;
     let result = run.test.qemu_img_check(["-f", &format, call.text(0)]);
     let mut done = run.json_or_failure(result, |_, _| ())?;
     if let Some(found) = &done.reply {
-        let wrong = ["check-errors", "leaks", "corruptions"].iter().any(|key| found[key].as_u64() > Some(0));
+        // Those that are 0 are left out, but for the errors.
+        let is_wrong = |key: &&str| found.get(*key).is_some_and(|count| count != 0);
+        let wrong = ["check-errors", "leaks", "corruptions"].iter().any(is_wrong);
         done.failed = wrong.then(|| Error::assertion(format!("the image is not sound: {found:#}")));
     }
     Ok(done)
 }
 
 fn map(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let format = format_of(run, call, "format")?;
+    let format = format_of(run, call, "format", call.text(0))?;
     let map = run.test.qemu_img_map(["-f", &format, call.text(0)])?;
     for extent in lasting_extents(&map) {
         run.log(Value::Object(extent), &[]);
@@ -136,7 +144,8 @@ fn lasting_extents(map: &Value) -> Vec<Map<String, Value>> {
 }
 
 fn compare(run: &mut Run<'_>, call: &Call<'_>) -> Result<Done> {
-    let (format, other) = (format_of(run, call, "format")?, format_of(run, call, "other-format")?);
+    let (format, other) =
+        (format_of(run, call, "format", call.text(0))?, format_of(run, call, "other-format", call.text(1))?);
     let same = run.test.compare_images_as(call.text(0), &format, call.text(1), &other)?;
     let claim = || Error::assertion(format!("{} and {} differ", call.text(0), call.text(1)));
     Done::claim(if same { Ok(()) } else { Err(claim()) })

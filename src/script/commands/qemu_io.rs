@@ -1,9 +1,9 @@
 //! qemu-io, run to its end or kept at its prompt.
 
 use super::{Command, Done, Role, Thing};
-use crate::error::{Error, Result, Unchecked};
+use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::tools::tells_of_failure;
+use crate::tools::reports_failure;
 
 /// What `!` demands of a command of qemu-io.
 pub(super) const REQUEST_FAILS: &str = "a request that fails, or data that is not the demanded pattern";
@@ -16,13 +16,13 @@ pub(super) const QEMU_IO: Command = Command {
     fails: Some("an exit status other than 0, or data that is not the demanded pattern"),
     yields: true,
     run: |run, call| {
-        let output = run.test.qemu_io(&call.texts).unchecked()?;
-        run.log(output.stdout.as_str(), &[Filter::qemu_io()]);
         // Older versions end with 0 even when data is not the demanded pattern.
-        let wrong = (output.success() && tells_of_failure(&output.stdout))
-            .then(|| Error::assertion(format!("a request failed: {}\n{}", output.command, output.stdout)));
-        let done = Done::tool(output);
-        Ok(Done { failed: done.failed.or(wrong), ..done })
+        let (output, failed) = match run.test.qemu_io(&call.texts) {
+            Err(Error::Tool(output)) => ((*output).clone(), Some(Error::Tool(output))),
+            other => (other?, None),
+        };
+        run.log(output.stdout.as_str(), &[Filter::qemu_io()]);
+        Ok(Done { failed, ..Done::tool(output) })
     },
     ..Command::BASE
 };
@@ -52,9 +52,9 @@ pub(super) const CMD: Command = Command {
     on: Some((Thing::Session, Role::Uses)),
     run: |run, call| {
         let command = call.texts.join(" ");
-        let printed = run.sessions.get(call.instance)?.cmd(&command)?;
+        let printed = run.sessions.get(call.instance)?.try_cmd(&command)?;
         run.log(printed.as_str(), &[Filter::qemu_io()]);
-        let failed = tells_of_failure(&printed)
+        let failed = reports_failure(&printed)
             .then(|| Error::assertion(format!("qemu-io command {command:?} failed:\n{printed}")));
         Ok(Done { failed, text: Some(printed), ..Done::default() })
     },
@@ -63,7 +63,7 @@ pub(super) const CMD: Command = Command {
 
 pub(super) const CLOSE: Command = Command {
     name: "io close",
-    about: "ends it",
+    about: "ends it, in order",
     on: Some((Thing::Session, Role::Uses)),
     run: |run, call| -> Result<Done> {
         run.sessions.take(call.instance)?.close()?;
