@@ -44,13 +44,13 @@ fn different(t: &mut Test) -> TestResult {
 
 fn longer_with_zeros(t: &mut Test) -> TestResult {
     let [raw, image] = twins(t)?;
-    t.qemu_img(["resize", "-q", "-f", "raw", &raw, "6M"])?;
+    t.qemu_img(["resize", "-f", "raw", &raw, "6M"])?;
     compare(t, &[], &raw, &image)
 }
 
 fn longer_with_data(t: &mut Test) -> TestResult {
     let [raw, image] = twins(t)?;
-    t.qemu_img(["resize", "-q", "-f", "raw", &raw, "6M"])?;
+    t.qemu_img(["resize", "-f", "raw", &raw, "6M"])?;
     t.qemu_io(["-f", "raw", "-c", "write -P 0x83 5M 64k", &raw])?;
     compare(t, &[], &raw, &image)
 }
@@ -58,7 +58,7 @@ fn longer_with_data(t: &mut Test) -> TestResult {
 fn strict(t: &mut Test) -> TestResult {
     let [raw, image] = twins(t)?;
     t.log("Unequal sizes:");
-    t.qemu_img(["resize", "-q", "-f", "qcow2", &image, "6M"])?;
+    t.qemu_img(["resize", "-f", "qcow2", &image, "6M"])?;
     compare(t, &["-s"], &raw, &image)?;
     t.log("Zeros that are written against zeros that are not:");
     let [first, second] = t.files(["first", "second"]);

@@ -20,7 +20,7 @@ fn refused(t: &Test, before: &[&str], after: &[&str], code: i32) -> TestResult {
     let size = t.image_size(&image)?;
     let output = t
         .qemu_img(before.iter().copied().chain([image.as_str()]).chain(after.iter().copied()))
-        .unchecked()?;
+        .must_fail()?;
     t.log_with(output.stdout, &[t.filter_testfiles(), t.filter_imgfmt(), Filter::generated_node_ids()]);
     t.assert_eq(output.status, Status::Exited(code))?;
     t.assert_eq(t.image_size(&image)?, size)
@@ -38,7 +38,7 @@ fn snapshot(t: &mut Test) -> TestResult {
     let image = t.file("image");
     t.qemu_img_create(["-f", t.imgfmt(), &image, "4M"])?;
     let options = format!("driver={},file.filename={image}", t.imgfmt());
-    let output = t.qemu_img(["snapshot", "--image-opts", "-c", "one", &options]).unchecked()?;
+    let output = t.qemu_img(["snapshot", "--image-opts", "-c", "one", &options]).must_fail()?;
     t.assert_eq(output.status, Status::Exited(1))?;
     t.assert(output.stdout.contains("Operation not supported"), output.stdout)
 }

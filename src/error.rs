@@ -50,7 +50,7 @@ pub enum Error {
 
     /// A program printed a line beside its work, such as a warning, that the case neither logs nor declares.
     #[error(
-        "{program} printed what the case neither logs nor declares: {line}\ncommand: {command}\nwhat to do: if it may stay, declare it by `.ignores_stderr({line:?}, \"why\")`, or by `ignores-stderr: {line}` in a script; a part of the line is enough"
+        "{program} printed what the case neither logs nor declares: {line}\ncommand: {command}\nwhat to do: log it, or declare a part of it as in `.ignores_stderr(\"a part of it\", \"why it may stay\")`, in a script `ignores-stderr: a part of it -- why it may stay`"
     )]
     Stderr {
         /// Short name of the program.

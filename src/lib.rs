@@ -5,20 +5,20 @@
 //!
 //! # In an ordinary test
 //!
-//! [`Test::new`](test::Test::new) gives any `#[test]` scratch files, tools and VMs:
+//! [`Test::with_format`](test::Test::with_format) gives any `#[test]` scratch files, tools and VMs:
 //!
 //! ```no_run
 //! use iotests::prelude::*;
 //!
 //! # fn main() -> TestResult {
-//! let t = Test::new()?;
+//! let t = Test::with_format("qcow2")?;
 //! let disk = t.file("disk");
-//! t.qemu_img_create(["-f", "qcow2", &disk, "1M"])?;
-//! let mut vm = t.vm().drive_with(Drive::new(&disk).format("qcow2")).launch()?;
+//! t.qemu_img_create(["-f", t.imgfmt(), &disk, "1M"])?;
+//! let mut vm = t.vm().drive(&disk).launch()?;
 //! vm.drive_io("drive0", "write -P 0xa5 0 64k")?;
 //! vm.shutdown()?;
-//! t.qemu_io(["-f", "qcow2", "-c", "read -P 0xa5 0 64k", &disk])?;
-//! t.assert_qmp(&t.qemu_img_check(["-f", "qcow2", &disk])?, "check-errors", 0)
+//! t.verify_pattern(&disk, 0xa5, "0", "64k")?;
+//! t.check_clean(&disk)
 //! # }
 //! ```
 //!

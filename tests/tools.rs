@@ -546,7 +546,7 @@ fn a_server_serves_when_it_is_returned_and_is_gone_at_its_end() {
     assert!(matches!(read(), Err(Error::Tool(_))));
     let said = log(&stage);
     let lines: Vec<_> = said.lines().collect();
-    assert_eq!((lines[0], *lines.last().unwrap()), ("Start NBD server", "Kill NBD server"));
+    assert_eq!((lines[0], *lines.last().unwrap()), ("Start NBD server", "Stop NBD server"));
     assert!(said.contains("\n  min block: XXX\n"), "{said}");
     assert_eq!(pid_files(t), [""; 0]);
     assert_eq!(stage.late(), [""; 0]);

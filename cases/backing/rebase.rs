@@ -98,7 +98,7 @@ fn missing(t: &mut Test) -> TestResult {
     let [old, _, top] = three(t)?;
     let nowhere = t.file("nowhere");
     let args = ["rebase", "-f", t.imgfmt(), "-b", &nowhere, "-F", t.imgfmt(), &top];
-    t.log_with(t.qemu_img(args).unchecked()?.stdout, &[t.filter_testfiles(), t.filter_imgfmt()]);
+    t.log_with(t.qemu_img(args).must_fail()?.stdout, &[t.filter_testfiles(), t.filter_imgfmt()]);
     t.assert_eq(backing_file(t, &top)?, json!(old))?;
     holds_old_content(t, &top)
 }

@@ -78,7 +78,7 @@ fn mistakes(t: &mut Test) -> TestResult {
         vec![&image, "b0"],
     ] {
         t.log_with(step.join(" "), &[t.filter_testfiles()]);
-        t.qemu_img_log(["bitmap"].into_iter().chain(step))?;
+        t.qemu_img_log(["bitmap"].into_iter().chain(step)).must_fail()?;
     }
     log_bitmaps(t, &image)
 }
@@ -86,7 +86,7 @@ fn mistakes(t: &mut Test) -> TestResult {
 fn old_images(t: &mut Test) -> TestResult {
     let image = t.file("image");
     t.qemu_img_create(["-f", "qcow2", "-o", "compat=0.10", &image, "1M"])?;
-    let said = t.qemu_img(["bitmap", "--add", &image, "b0"]).unchecked()?;
+    let said = t.qemu_img(["bitmap", "--add", &image, "b0"]).must_fail()?;
     t.log_with(said.stdout, &[Filter::generated_node_ids()]);
     t.assert_eq(said.status, Status::Exited(1))
 }

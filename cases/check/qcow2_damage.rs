@@ -128,7 +128,7 @@ fn no_refcounts(t: &mut Test) -> TestResult {
         found["corruptions"].as_u64() > Some(0),
         format!("the clusters in use are missed in\n{found:#}"),
     )?;
-    let output = t.qemu_img(["check", "-q", "-f", "qcow2", "-r", "all", &image])?;
+    let output = t.qemu_img(["check", "-f", "qcow2", "-r", "all", &image])?;
     t.assert_eq(output.status, Status::Exited(0))?;
     check(t, &image, &[])?;
     t.verify_pattern(&image, 0x91, "0", "256k")

@@ -42,7 +42,7 @@ fn to_the_bottom(t: &mut Test) -> TestResult {
     t.write_pattern(&mid, 0x11, "0", "2M")?;
     let top = layer(t, "top", Some(&mid))?;
     t.write_pattern(&top, 0x12, "1M", "1M")?;
-    t.qemu_img(["commit", "-q", "-f", t.imgfmt(), "-b", &base, &top])?;
+    t.qemu_img(["commit", "-f", t.imgfmt(), "-b", &base, &top])?;
     t.verify_pattern(&base, 0x11, "0", "1M")?;
     t.verify_pattern(&base, 0x12, "1M", "1M")?;
     t.verify_pattern(&base, 0, "2M", "1M")
@@ -62,7 +62,7 @@ fn emptied(t: &mut Test) -> TestResult {
         let base = layer(t, &format!("{name}-base"), None)?;
         let top = layer(t, name, Some(&base))?;
         t.write_pattern(&top, 0x21, "1M", "1M")?;
-        t.qemu_img(["commit", "-q", "-f", "qcow2"].into_iter().chain(extra).chain([top.as_str()]))?;
+        t.qemu_img(["commit", "-f", "qcow2"].into_iter().chain(extra).chain([top.as_str()]))?;
         t.assert_eq(data(&top)?, left)?;
         t.verify_pattern(&top, 0x21, "1M", "1M")?;
         t.verify_pattern(&base, 0x21, "1M", "1M")?;
@@ -75,7 +75,7 @@ fn zeros(t: &mut Test) -> TestResult {
     t.write_pattern(&base, 0x31, "0", "3M")?;
     let top = layer(t, "top", Some(&base))?;
     t.qemu_io(["-c", "write -z 1M 512k", &top])?;
-    t.qemu_img(["commit", "-q", "-f", t.imgfmt(), &top])?;
+    t.qemu_img(["commit", "-f", t.imgfmt(), &top])?;
     t.verify_pattern(&base, 0x31, "0", "1M")?;
     t.verify_pattern(&base, 0, "1M", "512k")?;
     t.verify_pattern(&base, 0x31, "1536k", "1536k")
@@ -87,7 +87,7 @@ fn longer(t: &mut Test) -> TestResult {
     let top = t.file("top");
     t.qemu_img_create(["-f", t.imgfmt(), "-b", &base, "-F", t.imgfmt(), &top, "5M"])?;
     t.write_pattern(&top, 0x42, "4M", "512k")?;
-    t.qemu_img(["commit", "-q", "-f", t.imgfmt(), &top])?;
+    t.qemu_img(["commit", "-f", t.imgfmt(), &top])?;
     t.assert_eq(t.image_size(&base)?, 5 << 20)?;
     t.verify_pattern(&base, 0x41, "0", "3M")?;
     t.verify_pattern(&base, 0, "3M", "1M")?;
@@ -98,6 +98,6 @@ fn stranger(t: &mut Test) -> TestResult {
     let base = layer(t, "base", None)?;
     let top = layer(t, "top", Some(&base))?;
     let other = layer(t, "other", None)?;
-    t.qemu_img_log(["commit", "-f", "qcow2", "-b", &other, &top])?;
+    t.qemu_img_log(["commit", "-f", "qcow2", "-b", &other, &top]).must_fail()?;
     Ok(())
 }

@@ -72,12 +72,11 @@ fn passphrase(t: &mut Test) -> TestResult {
     let info = t.qemu_img_info(["-f", "luks", &image])?;
     let payload = info["format-specific"]["data"]["payload-offset"].as_u64().unwrap_or_default();
     let command = format!("read -P 0xa5 {payload} 1M");
-    let said = t.qemu_io(["-f", "raw", "-c", &command, &image]).unchecked()?;
+    let said = t.qemu_io(["-f", "raw", "-c", &command, &image]).must_fail()?;
     t.assert(said.stdout.contains("Pattern verification failed"), "what is on disk is not the plain text")
 }
 
 fn refused(t: &Test, args: &[&str], image: &str, reason: &str) -> TestResult {
-    let said = t.qemu_io(args.iter().copied().chain([image])).unchecked()?;
-    t.assert(!said.success(), "qemu-io fails")?;
+    let said = t.qemu_io(args.iter().copied().chain([image])).must_fail()?;
     t.assert(said.stdout.contains(reason), said.stdout)
 }

@@ -22,22 +22,20 @@ pub fn suite(s: &mut Suite) {
 
 fn unknown_format(t: &mut Test) -> TestResult {
     let image = t.file("image");
-    t.qemu_img_log(["create", "-f", "nonesuch", &image, "1M"])?;
+    t.qemu_img_log(["create", "-f", "nonesuch", &image, "1M"]).must_fail()?;
     t.assert(!image.as_path().exists(), "no image is left")
 }
 
 fn unknown_option(t: &mut Test) -> TestResult {
     let image = t.file("image");
-    let said = t.qemu_img(["create", "-f", t.imgfmt(), "-o", "nonesuch=on", &image, "1M"]).unchecked()?;
-    t.assert_eq(said.status, Status::Exited(1))?;
+    let said = t.qemu_img(["create", "-f", t.imgfmt(), "-o", "nonesuch=on", &image, "1M"]).must_fail()?;
     t.assert(said.stdout.contains("nonesuch"), format!("the option is named in\n{}", said.stdout))
 }
 
 fn bad_sizes(t: &mut Test) -> TestResult {
     let image = t.file("image");
     for size in ["", "big", "1x", "-1M", "8E"] {
-        let said = t.qemu_img(["create", "-q", "-f", t.imgfmt(), "--", &image, size]).unchecked()?;
-        t.assert_eq(said.status, Status::Exited(1))?;
+        let said = t.qemu_img(["create", "-q", "-f", t.imgfmt(), "--", &image, size]).must_fail()?;
         let named = said.stdout.contains("Invalid image size specified");
         t.assert(named, format!("size {size:?} is what is wrong in\n{}", said.stdout))?;
     }
@@ -57,7 +55,7 @@ fn contradictions(t: &mut Test) -> TestResult {
         "data_file_raw=on",
     ] {
         t.log(format!("=== {options} ==="));
-        t.qemu_img_log(["create", "-q", "-f", "qcow2", "-o", options, &image, "1M"])?;
+        t.qemu_img_log(["create", "-q", "-f", "qcow2", "-o", options, &image, "1M"]).must_fail()?;
     }
     Ok(())
 }
@@ -65,8 +63,7 @@ fn contradictions(t: &mut Test) -> TestResult {
 fn no_backing(t: &mut Test) -> TestResult {
     let [base, image] = t.files(["base", "image"]);
     t.qemu_img_create(["-f", "raw", &base, "1M"])?;
-    let said = t.qemu_img(["create", "-f", t.imgfmt(), "-b", &base, "-F", "raw", &image]).unchecked()?;
-    t.assert_eq(said.status, Status::Exited(1))?;
+    let said = t.qemu_img(["create", "-f", t.imgfmt(), "-b", &base, "-F", "raw", &image]).must_fail()?;
     let named = format!("Backing file not supported for file format '{}'", t.imgfmt());
     t.assert(said.stdout.contains(&named), said.stdout)
 }
@@ -74,7 +71,7 @@ fn no_backing(t: &mut Test) -> TestResult {
 fn unnamed_backing_format(t: &mut Test) -> TestResult {
     let [base, image] = t.files(["base", "image"]);
     t.qemu_img_create(["-f", "raw", &base, "1M"])?;
-    let said = t.qemu_img(["create", "-q", "-f", t.imgfmt(), "-b", &base, &image]).unchecked()?;
+    let said = t.qemu_img(["create", "-q", "-f", t.imgfmt(), "-b", &base, &image]).must_fail()?;
     // Some versions end the line, some do not.
     t.log_with(said.stdout.trim_end(), &[t.filter_testfiles()]);
     t.assert(!image.as_path().exists(), "no image is left")
@@ -82,7 +79,6 @@ fn unnamed_backing_format(t: &mut Test) -> TestResult {
 
 fn nothing_left(t: &mut Test) -> TestResult {
     let image = t.file("dir/image");
-    let said = t.qemu_img(["create", "-f", t.imgfmt(), &image, "1M"]).unchecked()?;
-    t.assert_eq(said.status, Status::Exited(1))?;
+    let said = t.qemu_img(["create", "-f", t.imgfmt(), &image, "1M"]).must_fail()?;
     t.assert(said.stdout.contains("No such file or directory"), said.stdout)
 }

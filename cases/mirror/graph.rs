@@ -7,7 +7,9 @@ pub fn suite(s: &mut Suite) {
     orphan.test("without_job_id", without_job_id);
     orphan.test("completed", orphan_completed);
     orphan.test("read_only_target", read_only_target);
-    orphan.test("target_not_shared_at_the_end", target_not_shared_at_the_end);
+    orphan
+        .test("target_not_shared_at_the_end", target_not_shared_at_the_end)
+        .ignores_stderr("Permission conflict on node 'target'", "the job meets it when it ends");
     s.test("replaces_a_filter", replaces_a_filter);
     let mut overlay = s.fixture("overlay", Overlay::create);
     overlay

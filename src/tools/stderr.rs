@@ -10,11 +10,9 @@ use crate::process::Output;
 pub(super) fn hear(context: &Context, asked: &Asked, output: &Output) {
     let program = context.env().tool(asked.kind()).ok().and_then(|tool| tool.program.file_name());
     let prefix = format!("{}: ", program.unwrap_or_default().to_string_lossy());
-    let is_message = |line: &&str| {
-        line.starts_with(&prefix)
-            || line.to_ascii_lowercase().starts_with("warning:")
-            || line.contains(" warning: ")
-    };
+    // `Warning: Image size mismatch!` is what a comparison finds.
+    let is_message =
+        |line: &&str| line.starts_with(&prefix) || line.starts_with("WARNING: ") || line.contains("warning: ");
     let beside = |line: &&str| match asked.kind() {
         _ if asked.creates() => !line.starts_with("Formatting '"),
         ToolKind::Qemu => line.contains("warning: "),

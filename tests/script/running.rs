@@ -298,7 +298,7 @@ vm@two launch
 ";
     let (log, result) = run_in(&test, text);
     result.unwrap();
-    assert_eq!(log, "Start NBD server\nKill NBD server\n");
+    assert_eq!(log, "Start NBD server\nStop NBD server\n");
     assert!(test.context().registry().is_empty());
     assert!(test.context().take_late().is_empty());
 }
