@@ -47,7 +47,7 @@ fn a_vm_does_not_fork_away() {
     let vms = [named.test.vm(), plain.test.vm().arg("-daemonize"), plain.test.vm().arg("--daemonize")];
     for vm in vms {
         let error = vm.launch().unwrap_err().to_string();
-        assert_eq!(error, "leave -daemonize out: the end of QEMU is for the harness to see to");
+        assert_eq!(error, "leave -daemonize out: the harness ends QEMU itself");
     }
 }
 

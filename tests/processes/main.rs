@@ -23,7 +23,7 @@ use iotests::test::Test;
 use iotests::tools::StorageDaemonBuilder;
 use libtest_mimic::{Arguments, Trial};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify};
-use nix::sys::signal::{Signal, kill, raise};
+use nix::sys::signal::{SigHandler, SigSet, Signal, kill, raise, signal};
 use nix::unistd::{Pid, getpgid};
 use stage::{AMPLE, Stage, text};
 use support::is_gone;
@@ -83,6 +83,7 @@ trials![
     a_pid_file_counts_once_it_is_complete,
     a_daemon_that_ends_before_its_pid_file_is_told,
     a_pid_file_that_never_comes_times_out,
+    a_child_starts_with_no_signal_blocked_or_ignored,
     a_pid_file_that_is_there_already_is_refused,
     deadlines_only_get_shorter,
     ends_are_told_by_number_and_name,
@@ -114,7 +115,7 @@ fn what_a_killed_server_leaves_mounted_goes_with_its_trial() {
     let t = &stage.test;
     let (point, server) = fuse_export(t);
     let mounted = || fs::read_to_string("/proc/self/mountinfo").unwrap().contains(&format!(" {point} "));
-    drop(server.start().unwrap());
+    server.start().unwrap().kill(Signal::SIGKILL).unwrap();
     assert!(mounted());
     let dir = t.context().scratch().run_dir().to_owned();
     drop(stage);
@@ -245,12 +246,31 @@ fn output_without_end_meets_the_deadline() {
     });
 }
 
+fn a_child_starts_with_no_signal_blocked_or_ignored() {
+    // Of this thread alone, unlike what is ignored: that is harmless here, for no one sends it.
+    SigSet::from_iter([Signal::SIGTERM, Signal::SIGUSR1]).thread_block().unwrap();
+    // SAFETY: to ignore a signal runs no code.
+    unsafe { signal(Signal::SIGXFSZ, SigHandler::SigIgn) }.unwrap();
+    let own = fs::read_to_string("/proc/thread-self/status").unwrap();
+    let status = Cmd::new("cat").arg("/proc/self/status").run(Capture::Merged, ample(), &Registry::new());
+    // SAFETY: the default action runs no code of this program.
+    unsafe { signal(Signal::SIGXFSZ, SigHandler::SigDfl) }.unwrap();
+    let of = |text: &str, key: &str| {
+        let line = text.lines().find_map(|line| line.strip_prefix(key)).unwrap();
+        u64::from_str_radix(line.trim(), 16).unwrap()
+    };
+    assert!(of(&own, "SigBlk:") != 0 && of(&own, "SigIgn:") != 0);
+    let status = status.unwrap().stdout;
+    assert_eq!((of(&status, "SigBlk:"), of(&status, "SigIgn:")), (0, 0));
+}
+
 fn too_much_output_is_refused() {
     let error = Cmd::new("head").args(["-c", "300M", "/dev/zero"]);
-    let error = error.run(Capture::Merged, ample(), &Registry::new()).unwrap_err().to_string();
-    assert!(
-        error.starts_with("head -c 300M /dev/zero printed more than 256 MiB and was killed; it began: \0")
-    );
+    let error = error.run(Capture::Merged, ample(), &Registry::new()).unwrap_err();
+    assert!(matches!(error, Error::Flood { .. }) && !error.is_failure(), "{error:?}");
+    let error = error.to_string();
+    let reported = "head printed more than 256 MiB and was killed\ncommand: head -c 300M /dev/zero\na part of it:\n    \0";
+    assert!(error.starts_with(reported));
     assert!(error.len() < 1000);
 }
 

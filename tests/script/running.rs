@@ -376,6 +376,7 @@ quiet qmp@target migrate-incoming uri=fd:state
 quiet event@target RESUME
 quiet qmp@target query-status
 assert return/status == running
+quiet vm@target log
 ",
     );
     assert_eq!(log, "");
