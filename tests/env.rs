@@ -124,6 +124,7 @@ fn values_are_typed() {
 fn every_bad_value_is_told_at_once_with_what_is_allowed() {
     let found = refusals(&[
         ("IMGFMT", "qcow2,,raw"),
+        ("IMGPROTO", "file,pigeon"),
         ("CACHEMODE", "writeahead"),
         ("AIOMODE", "thread"),
         ("IMGFMT_GENERIC", "yes"),
@@ -149,6 +150,7 @@ fn every_bad_value_is_told_at_once_with_what_is_allowed() {
             r#"CACHEMODE is "writeahead": expected writeback, writethrough, none, off, directsync or unsafe"#,
             r#"IMGFMT is "qcow2,,raw": expected format names with commas between them"#,
             r#"IMGFMT_GENERIC is "yes": expected true or false"#,
+            r#"IMGPROTO is "pigeon": expected some of file, nbd, ssh, nfs, rbd, fuse"#,
             r#"IOTESTS_ACCEL is "hvf": expected qtest, tcg or kvm"#,
             r#"IOTESTS_BLESS is "yes": expected 1 or 0"#,
             r#"IOTESTS_GROUPS is "quick,!": expected group names with commas between them; `!` before one leaves it out"#,

@@ -198,7 +198,10 @@ fn what_qemu_img_says_is_logged_filtered_and_returned_as_it_was() {
     assert!(output.stdout.contains(missing.as_str()));
     let said = log(&stage);
     let [first, second, third, ""] = said.split("\n\n").collect::<Vec<_>>()[..] else { panic!("{said}") };
-    assert_eq!(third, "qemu-img: Could not open 'TEST_IMG': Could not open 'TEST_IMG': No such file or directory");
+    assert_eq!(
+        third,
+        "qemu-img: Could not open 'TEST_IMG': Could not open 'TEST_IMG': No such file or directory"
+    );
     assert!(first.starts_with("No errors were found on the image."));
     assert!(second.starts_with("qemu-img: Could not open 'TEST_DIR/PID-missing': "), "{second}");
     assert!(second.ends_with("No such file or directory"));

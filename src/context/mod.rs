@@ -325,3 +325,20 @@ impl Drop for Context {
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn without_a_matrix_a_variable_names_one_format() {
+        let names = ["raw", "qcow2"].map(str::to_owned);
+        assert_eq!(only("IMGFMT", &[], "raw", "").expect("the default"), "raw");
+        assert_eq!(only("IMGFMT", &names[1..], "raw", "").expect("the only one"), "qcow2");
+        let error = only("IMGFMT", &names, "raw", "").expect_err("two").to_string();
+        assert!(
+            error.starts_with("environment variable IMGFMT is \"raw,qcow2\": expected one name"),
+            "{error}"
+        );
+    }
+}

@@ -57,7 +57,7 @@ impl Cmd {
         if let Ended::Flooded = ended {
             let beginnings = streams.iter().flatten().map(Collector::beginning);
             return Err(Error::Flood {
-                program: program,
+                program,
                 command,
                 limit: MOST_OUTPUT,
                 printed: beginnings.collect::<Vec<_>>().join("\n"),

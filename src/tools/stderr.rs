@@ -11,8 +11,9 @@ pub(super) fn hear(context: &Context, asked: &Asked, output: &Output) {
     let program = context.env().tool(asked.kind()).ok().and_then(|tool| tool.program.file_name());
     let prefix = format!("{}: ", program.unwrap_or_default().to_string_lossy());
     // `Warning: Image size mismatch!` is what a comparison finds.
-    let is_message =
-        |line: &&str| line.starts_with(&prefix) || line.starts_with("WARNING: ") || line.contains("warning: ");
+    let is_message = |line: &&str| {
+        line.starts_with(&prefix) || line.starts_with("WARNING: ") || line.contains("warning: ")
+    };
     let beside = |line: &&str| match asked.kind() {
         _ if asked.creates() => !line.starts_with("Formatting '"),
         ToolKind::Qemu => line.contains("warning: "),

@@ -66,3 +66,36 @@ impl Numeric {
         Some(if whole { Self::Int(float as i128) } else { Self::Float(float) })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn large_numbers_do_not_tie() {
+        let ordered = [
+            json!(-1e300),
+            json!(i64::MIN),
+            json!(-2.5),
+            json!(-2),
+            json!(0),
+            json!(2),
+            json!(2.5),
+            json!(3),
+            json!(i64::MAX - 1),
+            json!(i64::MAX),
+            json!(u64::MAX - 1),
+            json!(u64::MAX),
+            json!(1e300),
+        ];
+        for (at, number) in ordered.iter().enumerate() {
+            for (other_at, other) in ordered.iter().enumerate() {
+                assert_eq!(py_cmp(number, other), Some(at.cmp(&other_at)), "{number} and {other}");
+            }
+        }
+        assert_eq!(py_cmp(&json!(1), &json!(1.0)), Some(Ordering::Equal));
+        assert_eq!((py_cmp(&json!(true), &json!(0)), py_cmp(&json!("1"), &json!(0))), (None, None));
+    }
+}
