@@ -83,7 +83,8 @@ impl Lie {
             }
             Self::LastLine => "does not print its last line",
             Self::Digit => {
-                "prints another digit: the last one of the first number that is not part of a name or a path"
+                "prints another digit: the last one of the first number that is not part of a name or a path; \
+                 not where qemu-img create repeats defaults"
             }
             Self::Damage => {
                 "damages what it has written: qemu-io, and QEMU as qemu-io of the human monitor, the beginning of the last \

@@ -114,7 +114,7 @@ fn work(real: &Path, call: &Call, record: &Record) -> End {
         pump.finish();
     }
     if let Some(text) = text {
-        text.print(record);
+        text.print(record, call.command() != Some("create"));
     }
     end
 }

@@ -54,13 +54,16 @@ impl Capture {
 
 impl Reading {
     /// Prints it, as it is or as the lie has it: in stdout, or in stderr where there is nothing in stdout to change.
-    pub(super) fn print(self, record: &Record) {
+    /// `numbers_matter` is false where what is printed repeats defaults that nobody reads.
+    pub(super) fn print(self, record: &Record, numbers_matter: bool) {
         let bytes = |reading: JoinHandle<Vec<u8>>| reading.join().expect("reading does not panic");
         let mut texts = [bytes(self.out), self.err.map(bytes).unwrap_or_default()];
-        for (lie, change) in [
-            (Lie::LastLine, without_last_line as fn(&[u8]) -> Option<Vec<u8>>),
-            (Lie::Digit, with_other_digit),
-        ] {
+        let with_other_digit = |text: &[u8]| if numbers_matter { with_other_digit(text) } else { None };
+        for lie in [Lie::LastLine, Lie::Digit] {
+            let change = |text: &[u8]| match lie {
+                Lie::LastLine => without_last_line(text),
+                _ => with_other_digit(text),
+            };
             let changed = texts.iter().enumerate().find_map(|(index, text)| Some((index, change(text)?)));
             if let Some((index, text)) = changed
                 && record.tells(lie)
