@@ -49,9 +49,9 @@ fn only_what_is_overwritten(t: &mut Test, drive: &mut Drive0) -> TestResult {
     t.assert_qmp(&event, "data/type", "backup")?;
     drive.vm.shutdown()?;
     t.verify_pattern(&drive.image, 0x5e, "0", "512")?;
-    t.verify_pattern(&drive.target, 0x41, "0", "512")?;
     // Detached from its source, it has nothing else.
     t.qemu_img(["rebase", "-u", "-f", t.imgfmt(), "-b", "", &drive.target])?;
+    t.verify_pattern(&drive.target, 0x41, "0", "512")?;
     t.verify_pattern(&drive.target, 0, "1M", "32k")
 }
 

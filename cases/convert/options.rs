@@ -107,13 +107,15 @@ fn stream_optimized(t: &mut Test) -> TestResult {
 fn bitmaps(t: &mut Test) -> TestResult {
     let [image, copy] = t.files(["image", "copy"]);
     t.qemu_img_create(["-f", "qcow2", &image, "1M"])?;
+    t.write_pattern(&image, 0x10, "256k", "64k")?;
     t.qemu_img(["bitmap", "--add", "-g", "32k", &image, "b0"])?;
     t.qemu_img(["bitmap", "--add", "--disable", &image, "b1"])?;
     t.qemu_img(["convert", "--bitmaps", "-f", "qcow2", "-O", "qcow2", &image, &copy])?;
     let bitmaps = |image: &str| {
         t.qemu_img_info(["-f", "qcow2", image]).map(|info| info["format-specific"]["data"]["bitmaps"].clone())
     };
-    t.assert_eq(bitmaps(&copy)?, bitmaps(&image)?)
+    t.assert_eq(bitmaps(&copy)?, bitmaps(&image)?)?;
+    t.assert(t.compare_images(&image, &copy)?, "the data travels as well")
 }
 
 fn salvage(t: &mut Test) -> TestResult {

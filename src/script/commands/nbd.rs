@@ -79,11 +79,11 @@ pub(super) const KILL: Command = Command {
 };
 
 impl Run<'_> {
-    /// A program that ended by itself before it was ready: what it printed is logged. Its end by a
-    /// signal is no refusal.
+    /// A program that ended by itself, with a status other than 0, before it was ready: what it printed is logged.
+    /// Its end by a signal, or with 0, is no refusal.
     pub(super) fn refusal(&self, error: Error) -> Result<Done> {
         match &error {
-            Error::Died { launching: true, status: Status::Exited(_), log, .. } => {
+            Error::Died { launching: true, status: Status::Exited(1..), log, .. } => {
                 self.log(log.as_str(), &[self.program_names()]);
                 Ok(Done { failed: Some(error), ..Done::default() })
             }
