@@ -18,7 +18,7 @@ fn twins(t: &Test) -> TestResult<[String; 2]> {
     let [raw, image] = t.files(["raw", "image"]);
     t.qemu_img_create(["-f", "raw", &raw, "4M"])?;
     t.qemu_img_create(["-f", t.imgfmt(), &image, "4M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x81 1M 1M", &raw])?;
+    t.write_pattern_as(&raw, "raw", 0x81, "1M", "1M")?;
     t.write_pattern(&image, 0x81, "1M", "1M")?;
     Ok([raw.to_string(), image.to_string()])
 }
@@ -51,7 +51,7 @@ fn longer_with_zeros(t: &mut Test) -> TestResult {
 fn longer_with_data(t: &mut Test) -> TestResult {
     let [raw, image] = twins(t)?;
     t.qemu_img(["resize", "-f", "raw", &raw, "6M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x83 5M 64k", &raw])?;
+    t.write_pattern_as(&raw, "raw", 0x83, "5M", "64k")?;
     compare(t, &[], &raw, &image)
 }
 

@@ -80,7 +80,7 @@ impl Drive0 {
     /// Fills the clusters at these offsets.
     fn write(&mut self, node: &str, offsets: &[&str]) -> TestResult {
         for offset in offsets {
-            self.vm.drive_io(node, &format!("write -P 0x76 {offset} 64k"))?;
+            self.vm.write_pattern(node, 0x76, offset, "64k")?;
         }
         Ok(())
     }

@@ -26,28 +26,28 @@ impl Drive0 {
     fn open(t: &mut Test) -> TestResult<Self> {
         let image = t.file("image");
         t.qemu_img_create(["-f", t.imgfmt(), &image, "64M"])?;
-        let write =
-            ["-c", "write -P 0x41 0 512", "-c", "write -P 0xd5 1M 32k", "-c", "write -P 0xdc 32M 124k"];
-        t.qemu_io(write.into_iter().chain([&*image]))?;
+        for (byte, offset, length) in [(0x41, "0", "512"), (0xd5, "1M", "32k"), (0xdc, "32M", "124k")] {
+            t.write_pattern(&image, byte, offset, length)?;
+        }
         let vm = t.vm().drive_with(Drive::new(&image).options("node-name=node0")).launch()?;
         Ok(Self { image, backups: Vec::new(), vm })
     }
 
     /// Writes through the drive, each a byte, an offset and a length.
-    fn write(&mut self, writes: &[[&str; 3]]) -> TestResult {
-        for [byte, offset, length] in writes {
-            self.vm.drive_io("drive0", &format!("write -P {byte} {offset} {length}"))?;
+    fn write(&mut self, writes: &[(u8, &str, &str)]) -> TestResult {
+        for (byte, offset, length) in writes {
+            self.vm.write_pattern("drive0", *byte, offset, length)?;
         }
         Ok(())
     }
 
     /// A whole cluster again, a new segment, and one across a cluster's end: 7 clusters of 64 KiB.
     fn first_writes(&mut self) -> TestResult {
-        self.write(&[["0xab", "0", "512"], ["0xfe", "16M", "256k"], ["0x64", "32736k", "64k"]])
+        self.write(&[(0xab, "0", "512"), (0xfe, "16M", "256k"), (0x64, "32736k", "64k")])
     }
 
     fn second_writes(&mut self) -> TestResult {
-        self.write(&[["0x9a", "0", "512"], ["0x55", "8M", "352k"], ["0x78", "15872k", "1M"]])
+        self.write(&[(0x9a, "0", "512"), (0x55, "8M", "352k"), (0x78, "15872k", "1M")])
     }
 
     fn add_bitmap(&mut self, how: Value) -> TestResult {
@@ -171,7 +171,7 @@ fn grown_disk(t: &mut Test, drive: &mut Drive0) -> TestResult {
     drive.anchor(t)?;
     drive.add_bitmap(json!({}))?;
     drive.vm.cmd("block_resize", json!({ "device": "drive0", "size": 65 << 20 }))?;
-    drive.write(&[["0x77", "64M", "64k"]])?;
+    drive.write(&[(0x77, "64M", "64k")])?;
     t.assert_qmp(&drive.bitmap()?, "count", 65536)?;
     let target = t.file("backup1");
     let [anchor, _] = drive.backups[0].clone();

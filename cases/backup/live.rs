@@ -40,7 +40,7 @@ fn full(t: &mut Test) -> TestResult {
     });
     vm.qmp_log_with("drive-backup", arguments, &filters, None)?;
     vm.run_job("job0", RunJob::new().filters(filters))?;
-    vm.drive_io("drive0", "write -P 0x02 0 64k")?;
+    vm.write_pattern("drive0", 0x02, "0", "64k")?;
     vm.shutdown()?;
     t.verify_pattern(&source, 0x02, "0", "64k")?;
     t.verify_pattern(&target, 0x01, "0", "2M")?;
@@ -75,7 +75,7 @@ fn none(t: &mut Test) -> TestResult {
         "mode": "existing",
     });
     vm.cmd("drive-backup", arguments)?;
-    vm.drive_io("drive0", "write -P 0x06 1M 64k")?;
+    vm.write_pattern("drive0", 0x06, "1M", "64k")?;
     let end = vm.cancel_and_wait("job0")?;
     t.assert_qmp(&end, "event", "BLOCK_JOB_CANCELLED")?;
     vm.shutdown()?;
@@ -117,7 +117,7 @@ fn by_node(t: &mut Test) -> TestResult {
     });
     vm.qmp_log("blockdev-backup", arguments)?;
     let write = |vm: &mut Vm| {
-        vm.drive_io("drive0", "write -P 0x09 0 64k")?;
+        vm.write_pattern("drive0", 0x09, "0", "64k")?;
         Ok(())
     };
     vm.run_job("job0", RunJob::new().manual_finalize().pre_finalize(write))?;
@@ -139,7 +139,7 @@ fn transaction(t: &mut Test) -> TestResult {
     };
     vm.cmd("transaction", json!({ "actions": [action(0), action(1)] }))?;
     for drive in ["drive0", "drive1"] {
-        vm.drive_io(drive, "write -P 0x0c 0 64k")?;
+        vm.write_pattern(drive, 0x0c, "0", "64k")?;
     }
     for job in ["job0", "job1"] {
         let end = vm.event_wait(EventMatch::new("BLOCK_JOB_COMPLETED").data(json!({ "device": job })))?;

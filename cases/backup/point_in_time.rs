@@ -22,8 +22,9 @@ fn overlay(t: &mut Test) -> TestResult<Drive0> {
     let [backing, image, target] = t.files(["backing", "image", "target"]);
     create_image(&backing, 8 << 20)?;
     t.qemu_img_create(["-f", t.imgfmt(), "-b", &backing, "-F", "raw", &image])?;
-    let write = ["-c", "write -P 0x41 0 512", "-c", "write -P 0xd5 1M 32k", "-c", "write -P 0xdc 8128k 64k"];
-    t.qemu_io(write.into_iter().chain([&*image]))?;
+    for (byte, offset, length) in [(0x41, "0", "512"), (0xd5, "1M", "32k"), (0xdc, "8128k", "64k")] {
+        t.write_pattern(&image, byte, offset, length)?;
+    }
     let vm = t.vm().drive(&image).launch()?;
     Ok(Drive0 { image, target, vm })
 }
@@ -43,14 +44,14 @@ fn top_layer(t: &mut Test, drive: &mut Drive0) -> TestResult {
 /// Such a backup has no end of its own: it keeps what is about to be overwritten.
 fn only_what_is_overwritten(t: &mut Test, drive: &mut Drive0) -> TestResult {
     drive.vm.cmd("drive-backup", json!({ "device": "drive0", "sync": "none", "target": drive.target }))?;
-    drive.vm.drive_io("drive0", "write -P 0x5e 0 512")?;
+    drive.vm.write_pattern("drive0", 0x5e, "0", "512")?;
     let event = drive.vm.cancel_and_wait("drive0")?;
     t.assert_qmp(&event, "data/type", "backup")?;
     drive.vm.shutdown()?;
     t.verify_pattern(&drive.image, 0x5e, "0", "512")?;
-    t.verify_pattern(&drive.target, 0x41, "0", "512")?;
     // Detached from its source, it has nothing else.
     t.qemu_img(["rebase", "-u", "-f", t.imgfmt(), "-b", "", &drive.target])?;
+    t.verify_pattern(&drive.target, 0x41, "0", "512")?;
     t.verify_pattern(&drive.target, 0, "1M", "32k")
 }
 
@@ -65,8 +66,8 @@ fn overlapping_writes(t: &mut Test) -> TestResult {
     vm.wait_until_completed("drive0")?;
 
     vm.cmd("drive-backup", backup.with(json!({ "target": target, "speed": 1 })))?;
-    vm.drive_io("drive0", "write -P 23 1088k 64k")?;
-    vm.drive_io("drive0", "write -P 66 1M 1M")?;
+    vm.write_pattern("drive0", 23, "1088k", "64k")?;
+    vm.write_pattern("drive0", 66, "1M", "1M")?;
     vm.cmd("block-job-set-speed", json!({ "device": "drive0", "speed": 0 }))?;
     vm.wait_until_completed("drive0")?;
     vm.shutdown()?;

@@ -67,8 +67,8 @@ impl Drives {
     /// Writes to a drive and flushes it: its next read fails, if it is broken and has not failed yet.
     fn write(&mut self, n: usize, byte: u8) -> TestResult {
         let drive = format!("drive{n}");
-        for place in ["0 512", "16M 256k", "32736k 64k"] {
-            self.vm.drive_io(&drive, &format!("write -P {byte:#04x} {place}"))?;
+        for (offset, length) in [("0", "512"), ("16M", "256k"), ("32736k", "64k")] {
+            self.vm.write_pattern(&drive, byte, offset, length)?;
         }
         self.vm.drive_io(&drive, "flush")?;
         Ok(())
@@ -115,7 +115,7 @@ fn failed_and_repeated(t: &mut Test, drives: &mut Drives) -> TestResult {
     assert_read_error(t, &mut drives.vm, "drive0", "report")?;
     drives.vm.wait_until_failed("drive0", "Input/output error")?;
     drives.check_bitmap(t, 0, WRITTEN, false)?;
-    drives.vm.drive_io("drive0", "write -P 0x55 8M 64k")?;
+    drives.vm.write_pattern("drive0", 0x55, "8M", "64k")?;
     drives.check_bitmap(t, 0, WRITTEN + 65536, false)?;
     let (target, backup) = drives.increment(t, 0, "repeated")?;
     drives.vm.cmd("drive-backup", backup)?;

@@ -42,7 +42,7 @@ fn dirty(vm: &mut Vm, name: &str) -> TestResult<u64> {
 }
 
 fn write(vm: &mut Vm, offset: &str, length: &str) -> TestResult {
-    vm.drive_io("drive0", &format!("write -P 1 {offset} {length}"))?;
+    vm.write_pattern("drive0", 1, offset, length)?;
     Ok(())
 }
 

@@ -62,7 +62,7 @@ fn data(t: &mut Test) -> TestResult {
     let image = image(t)?;
     let mut vm = t.vm().launch()?;
     vm.cmd("blockdev-add", disk(t, &image))?;
-    vm.drive_io("disk", "write -P 0x31 1M 64k")?;
+    vm.write_pattern("disk", 0x31, "1M", "64k")?;
     vm.cmd("blockdev-del", json!({ "node-name": "disk" }))?;
     t.verify_pattern(&image, 0x31, "1M", "64k")?;
     Ok(vm.shutdown()?)

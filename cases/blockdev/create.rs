@@ -83,7 +83,7 @@ fn luks(t: &mut Test) -> TestResult {
         "blockdev-add",
         json!({ "driver": "luks", "node-name": "disk", "file": "file", "key-secret": "key0" }),
     )?;
-    vm.drive_io("disk", "write -P 0x42 0 64k")?;
+    vm.write_pattern("disk", 0x42, "0", "64k")?;
     vm.drive_io("disk", "read -P 0x42 0 64k")?;
     Ok(vm.shutdown()?)
 }

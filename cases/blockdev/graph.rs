@@ -122,12 +122,12 @@ fn threshold(t: &mut Test) -> TestResult {
     let node = json!({ "driver": "file", "node-name": "disk", "filename": image });
     let mut vm = t.vm().blockdev(node).launch()?;
     vm.cmd("block-set-write-threshold", json!({ "node-name": "disk", "write-threshold": 65536 }))?;
-    vm.drive_io("disk", "write -P 1 0 64k")?;
+    vm.write_pattern("disk", 1, "0", "64k")?;
     t.assert_eq(vm.try_event(&["BLOCK_WRITE_THRESHOLD".into()])?, None)?;
-    vm.drive_io("disk", "write -P 1 32k 64k")?;
+    vm.write_pattern("disk", 1, "32k", "64k")?;
     let event = vm.event_wait("BLOCK_WRITE_THRESHOLD")?;
     t.assert_qmp(&event, "data/amount-exceeded", 32768)?;
-    vm.drive_io("disk", "write -P 1 64k 64k")?;
+    vm.write_pattern("disk", 1, "64k", "64k")?;
     t.assert_eq(vm.try_event(&["BLOCK_WRITE_THRESHOLD".into()])?, None)?;
     Ok(vm.shutdown()?)
 }

@@ -87,7 +87,7 @@ fn cancelled(t: &mut Test) -> TestResult {
     vm.log_event(&end);
     let block = vm.query("query-block")?;
     t.assert_qmp(&block, "return[0]/inserted/node-name", "top")?;
-    vm.drive_io("drive0", "write -P 9 0 64k")?;
+    vm.write_pattern("drive0", 9, "0", "64k")?;
     vm.shutdown()?;
     t.verify_pattern(&top, 9, "0", "64k")?;
     whole(t, &base)
@@ -99,11 +99,11 @@ fn busy(t: &mut Test) -> TestResult {
     vm.cmd("block-commit", json!({ "job-id": "job0", "device": "drive0" }))?;
     // Not before: QEMU may lose what is written while the job starts (up to 10.1).
     vm.event_wait("BLOCK_JOB_READY")?;
-    vm.drive_io("drive0", "write -P 0x51 512k 64k")?;
-    vm.drive_io("drive0", "write -P 0x52 3M 64k")?;
+    vm.write_pattern("drive0", 0x51, "512k", "64k")?;
+    vm.write_pattern("drive0", 0x52, "3M", "64k")?;
     vm.cmd("job-complete", json!({ "id": "job0" }))?;
     vm.wait_until_completed("job0")?;
-    vm.drive_io("drive0", "write -P 0x53 1M 64k")?;
+    vm.write_pattern("drive0", 0x53, "1M", "64k")?;
     vm.shutdown()?;
     for (byte, offset) in [(0x51, "512k"), (0x52, "3M"), (0x53, "1M")] {
         t.verify_pattern(&base, byte, offset, "64k")?;

@@ -25,10 +25,9 @@ pub fn suite(s: &mut Suite) {
 fn source(t: &Test) -> TestResult<String> {
     let source = t.file("source");
     t.qemu_img_create(["-f", "raw", &source, "8M"])?;
-    let io = |command: &str| t.qemu_io(["-f", "raw", "-c", command, &source]);
-    io("write -P 0x71 0 64k")?;
-    io("write -P 0x72 1000k 300k")?;
-    io("write -P 0x73 8191k 1k")?;
+    for (byte, offset, length) in [(0x71, "0", "64k"), (0x72, "1000k", "300k"), (0x73, "8191k", "1k")] {
+        t.write_pattern_as(&source, "raw", byte, offset, length)?;
+    }
     Ok(source.to_string())
 }
 
@@ -52,7 +51,7 @@ fn there_and_back(t: &mut Test) -> TestResult {
 fn holes(t: &mut Test) -> TestResult {
     let source = t.file("source");
     t.qemu_img_create(["-f", "raw", &source, "32M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x74 16M 64k", &source])?;
+    t.write_pattern_as(&source, "raw", 0x74, "16M", "64k")?;
     let copy = t.file("copy");
     t.qemu_img(["convert", "-f", "raw", "-O", t.imgfmt(), &source, &copy])?;
     same(t, &source, &copy)?;

@@ -15,9 +15,10 @@ pub fn suite(s: &mut Suite) {
         .unsupported_imgopts(["compression_type"]);
     s.test("stream_optimized_vmdk", stream_optimized).formats(["vmdk"]);
     s.test("bitmaps_travel_with_the_copy", bitmaps).formats(["qcow2"]).unsupported_imgopts(["compat"]);
-    s.test("read_errors_become_zeros_when_salvaging", salvage)
-        .formats(["qcow2"])
-        .ignores_stderr("warning: error while reading", "the error is injected, and salvaging passes over it");
+    s.test("read_errors_become_zeros_when_salvaging", salvage).formats(["qcow2"]).ignores_stderr(
+        "warning: error while reading",
+        "the error is injected, and salvaging passes over it",
+    );
     s.test("several_sources_are_joined", joined).formats(["raw", "qcow2"]);
     s.test("target_is_known_to_be_zero", target_is_zero).formats(["qcow2"]);
     s.test("mistakes_are_refused", mistakes).formats(["qcow2"]).unsupported_imgopts(["compat"]);
@@ -72,7 +73,7 @@ fn snapshot(t: &mut Test) -> TestResult {
 fn compressed(t: &mut Test) -> TestResult {
     let [source, copy] = t.files(["source", "copy"]);
     t.qemu_img_create(["-f", "raw", &source, "4M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x09 0 3M", &source])?;
+    t.write_pattern_as(&source, "raw", 0x09, "0", "3M")?;
     t.qemu_img(["convert", "-c", "-f", "raw", "-O", "qcow2", &source, &copy])?;
     t.assert(t.compare_images_as(&source, "raw", &copy, "qcow2")?, "the copy is equal to its source")?;
     let check = t.qemu_img_check(["-f", "qcow2", &copy])?;
@@ -84,7 +85,7 @@ fn compressed(t: &mut Test) -> TestResult {
 fn stream_optimized(t: &mut Test) -> TestResult {
     let [source, copy] = t.files(["source", "copy"]);
     t.qemu_img_create(["-f", "raw", &source, "4M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x0a 1M 2M", &source])?;
+    t.write_pattern_as(&source, "raw", 0x0a, "1M", "2M")?;
     t.qemu_img([
         "convert",
         "-c",
@@ -106,19 +107,21 @@ fn stream_optimized(t: &mut Test) -> TestResult {
 fn bitmaps(t: &mut Test) -> TestResult {
     let [image, copy] = t.files(["image", "copy"]);
     t.qemu_img_create(["-f", "qcow2", &image, "1M"])?;
+    t.write_pattern(&image, 0x10, "256k", "64k")?;
     t.qemu_img(["bitmap", "--add", "-g", "32k", &image, "b0"])?;
     t.qemu_img(["bitmap", "--add", "--disable", &image, "b1"])?;
     t.qemu_img(["convert", "--bitmaps", "-f", "qcow2", "-O", "qcow2", &image, &copy])?;
     let bitmaps = |image: &str| {
         t.qemu_img_info(["-f", "qcow2", image]).map(|info| info["format-specific"]["data"]["bitmaps"].clone())
     };
-    t.assert_eq(bitmaps(&copy)?, bitmaps(&image)?)
+    t.assert_eq(bitmaps(&copy)?, bitmaps(&image)?)?;
+    t.assert(t.compare_images(&image, &copy)?, "the data travels as well")
 }
 
 fn salvage(t: &mut Test) -> TestResult {
     let [source, rules, copy] = t.files(["source", "rules", "copy"]);
     t.qemu_img_create(["-f", "raw", &source, "1M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x0b 0 1M", &source])?;
+    t.write_pattern_as(&source, "raw", 0x0b, "0", "1M")?;
     std::fs::write(&rules, "[inject-error]\nevent = \"none\"\niotype = \"read\"\nsector = \"1024\"\n")?;
     let broken = format!("driver=blkdebug,config={rules},image.driver=file,image.filename={source}");
     let args = |extra: Option<&'static str>| {
@@ -150,7 +153,7 @@ fn joined(t: &mut Test) -> TestResult {
 fn target_is_zero(t: &mut Test) -> TestResult {
     let [source, target] = t.files(["source", "target"]);
     t.qemu_img_create(["-f", "raw", &source, "2M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x0e 1M 64k", &source])?;
+    t.write_pattern_as(&source, "raw", 0x0e, "1M", "64k")?;
     t.qemu_img_create(["-f", "qcow2", &target, "2M"])?;
     // A lie, which shows that what is said to be zero is not written.
     t.write_pattern(&target, 0x0f, "0", "64k")?;

@@ -78,7 +78,7 @@ fn before_finalizing(t: &mut Test) -> TestResult {
     let look = |vm: &mut Vm| {
         seen.push(vm.job("job0").status()?);
         // Too late for the copy, which holds what was there when the job began.
-        vm.drive_io("drive0", "write -P 0x22 0 64k")?;
+        vm.write_pattern("drive0", 0x22, "0", "64k")?;
         Ok(())
     };
     vm.run_job("job0", RunJob::new().manual_finalize().auto_dismiss().pre_finalize(look))?;
@@ -123,7 +123,7 @@ fn failed(t: &mut Test) -> TestResult {
 fn broken_vm(t: &Test) -> TestResult<Vm> {
     let [source, target] = t.files(["source", "target"]);
     t.qemu_img_create(["-f", "raw", &source, "1M"])?;
-    t.qemu_io(["-f", "raw", "-c", "write -P 0x21 0 1M", &source])?;
+    t.write_pattern_as(&source, "raw", 0x21, "0", "1M")?;
     t.qemu_img_create(["-f", "qcow2", &target, "1M"])?;
     let broken = json!({
         "driver": "blkdebug", "node-name": "source",

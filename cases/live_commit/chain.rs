@@ -40,7 +40,7 @@ impl Chain {
         t.qemu_img_create(["-f", t.imgfmt(), "-b", &base, "-F", "raw", &mid])?;
         t.qemu_img_create(["-f", t.imgfmt(), "-b", &mid, "-F", t.imgfmt(), &top])?;
         if size > 0 {
-            t.qemu_io(["-f", "raw", "-c", "write -P 0xab 0 512k", &base])?;
+            t.write_pattern_as(&base, "raw", 0xab, "0", "512k")?;
             t.write_pattern(&mid, 0xef, "512k", &format!("{}k", (size >> 10) - 512))?;
         }
         let names = "node-name=top,backing.node-name=mid,backing.backing.node-name=base";

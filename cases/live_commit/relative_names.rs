@@ -32,7 +32,7 @@ impl Chain {
         create_image(&base, 1 << 20)?;
         t.qemu_img_create(["-f", t.imgfmt(), "-b", names[0], "-F", "raw", &mid])?;
         t.qemu_img_create(["-f", t.imgfmt(), "-b", names[1], "-F", t.imgfmt(), &top])?;
-        t.qemu_io(["-f", "raw", "-c", "write -P 0xab 0 512k", &base])?;
+        t.write_pattern_as(&base, "raw", 0xab, "0", "512k")?;
         t.write_pattern(&mid, 0xef, "512k", "512k")?;
         let vm = t.vm().drive(&top).launch()?;
         Ok(Self { base, top, names, vm })

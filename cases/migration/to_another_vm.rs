@@ -166,7 +166,8 @@ fn bitmaps(t: &mut Test) -> TestResult {
     let as_was = json!({ "count": 192 << 10, "recording": true, "busy": false });
     t.assert(destination.check_bitmap_status("disk", "b0", &as_was)?, "the bitmap came along")?;
     source.shutdown()?;
-    Ok(destination.shutdown()?)
+    destination.shutdown()?;
+    t.verify_pattern(&image, 0x44, "0", "192k")
 }
 
 fn nobody(t: &mut Test) -> TestResult {

@@ -89,7 +89,7 @@ fn none(t: &mut Test) -> TestResult {
     let mut vm = t.vm().drive(&source).launch()?;
     vm.cmd("drive-mirror", arguments(t, &target, "none"))?;
     vm.event_wait("BLOCK_JOB_READY")?;
-    vm.drive_io("drive0", "write -P 0x03 3M 64k")?;
+    vm.write_pattern("drive0", 0x03, "3M", "64k")?;
     vm.complete_ready_and_wait("job0")?;
     vm.shutdown()?;
     // What was not copied is found in the source, below the target.
@@ -107,7 +107,7 @@ fn given_up(t: &mut Test) -> TestResult {
     vm.wait_ready_and_cancel("job0")?;
     let block = vm.query("query-block")?;
     t.assert_qmp(&block, "return[0]/inserted/file", source.as_str())?;
-    vm.drive_io("drive0", "write -P 0x04 0 64k")?;
+    vm.write_pattern("drive0", 0x04, "0", "64k")?;
     vm.shutdown()?;
     t.verify_pattern(&source, 0x04, "0", "64k")?;
     t.verify_pattern(&target, 0x01, "0", "1M")?;
@@ -143,10 +143,10 @@ fn writes_while_ready(t: &mut Test) -> TestResult {
     vm.cmd("drive-mirror", arguments(t, &target, "full"))?;
     // Not before: QEMU may lose what is written while the job starts (up to 10.1).
     vm.wait_ready("job0")?;
-    vm.drive_io("drive0", "write -P 0x05 0 64k")?;
-    vm.drive_io("drive0", "write -P 0x06 1M 64k")?;
+    vm.write_pattern("drive0", 0x05, "0", "64k")?;
+    vm.write_pattern("drive0", 0x06, "1M", "64k")?;
     vm.complete_ready_and_wait("job0")?;
-    vm.drive_io("drive0", "write -P 0x07 3M 64k")?;
+    vm.write_pattern("drive0", 0x07, "3M", "64k")?;
     vm.shutdown()?;
     for (byte, offset) in [(0x05, "0"), (0x06, "1M"), (0x07, "3M")] {
         t.verify_pattern(&target, byte, offset, "64k")?;

@@ -38,7 +38,7 @@ impl Disk {
             "children": ["image0", "image1", "image2"],
         });
         vm.cmd("blockdev-add", quorum)?;
-        vm.drive_io("disk", "write -P 0x61 0 64k")?;
+        vm.write_pattern("disk", 0x61, "0", "64k")?;
         Ok(Self { images, repaired: t.file("repaired"), vm })
     }
 

@@ -140,10 +140,10 @@ fn other_file(t: &mut Test, disks: &mut Disks) -> TestResult {
     }
     let node = |file: &str| json!({ "driver": "raw", "node-name": "hd", "file": file });
     disks.add(node("hd0-file"))?;
-    disks.vm.drive_io("hd", "write -P 0xa0 0 64k")?;
+    disks.vm.write_pattern("hd", 0xa0, "0", "64k")?;
     disks.reopen(node("hd1-file"))?;
     disks.vm.drive_io("hd", "read -P 0 0 64k")?;
-    disks.vm.drive_io("hd", "write -P 0xa1 0 64k")?;
+    disks.vm.write_pattern("hd", 0xa1, "0", "64k")?;
     disks.reopen(node("hd0-file"))?;
     disks.vm.drive_io("hd", "read -P 0xa0 0 64k")?;
     disks.reopen(node("hd1-file"))?;
@@ -204,11 +204,11 @@ fn compressed(t: &mut Test, disks: &mut Disks) -> TestResult {
     let over = |file: &str| json!({ "driver": "raw", "node-name": "hd", "file": file, "discard": "unmap" });
     // A cluster that is there already cannot be written compressed.
     disks.vm.drive_io("hd", "write -z -u 0 128k")?;
-    disks.vm.drive_io("hd", "write -P 0xa0 0 64k")?;
+    disks.vm.write_pattern("hd", 0xa0, "0", "64k")?;
     disks.reopen(over("compress0"))?;
-    disks.vm.drive_io("hd", "write -P 0xa1 64k 64k")?;
+    disks.vm.write_pattern("hd", 0xa1, "64k", "64k")?;
     disks.reopen(over("hd0"))?;
-    disks.vm.drive_io("hd", "write -P 0xa2 128k 64k")?;
+    disks.vm.write_pattern("hd", 0xa2, "128k", "64k")?;
     for (byte, offset) in [("0xa0", "0"), ("0xa1", "64k"), ("0xa2", "128k")] {
         disks.vm.drive_io("hd", &format!("read -P {byte} {offset} 64k"))?;
     }

@@ -22,7 +22,7 @@ fn image(t: &Test, name: &str, byte: u8) -> TestResult<String> {
 
 /// Writes over the second MiB, in the running VM.
 fn write(vm: &mut Vm, drive: &str) -> TestResult {
-    vm.drive_io(drive, "write -P 0x99 1M 1M")?;
+    vm.write_pattern(drive, 0x99, "1M", "1M")?;
     Ok(())
 }
 

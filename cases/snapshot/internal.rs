@@ -93,7 +93,7 @@ fn live(t: &mut Test) -> TestResult {
     let image = layered(t)?;
     let mut vm = t.vm().drive(&image).launch()?;
     vm.cmd("blockdev-snapshot-internal-sync", json!({ "device": "drive0", "name": "live" }))?;
-    vm.drive_io("drive0", "write -P 5 0 1M")?;
+    vm.write_pattern("drive0", 5, "0", "1M")?;
     let gone =
         vm.cmd("blockdev-snapshot-delete-internal-sync", json!({ "device": "drive0", "name": "two" }))?;
     t.assert_qmp(&gone, "name", "two")?;

@@ -46,7 +46,7 @@ fn later(t: &mut Test) -> TestResult {
     vm.send_fd(open(&image)?)?;
     vm.cmd("add-fd", json!({ "fdset-id": 7 }))?;
     vm.cmd("blockdev-add", node(t, 7))?;
-    vm.drive_io("disk", "write -P 0x12 0 64k")?;
+    vm.write_pattern("disk", 0x12, "0", "64k")?;
     vm.cmd("blockdev-del", json!({ "node-name": "disk" }))?;
     vm.shutdown()?;
     t.verify_pattern(&image, 0x12, "0", "64k")

@@ -76,7 +76,8 @@ fn locked(t: &mut Test) -> TestResult {
     let image = image(t, "image")?;
     let mut first = t.vm_named("-first").drive(&image).launch()?;
     match t.vm_named("-second").drive(&image).launch() {
-        Err(Error::Died { launching: true, log, .. }) => {
+        Err(Error::Died { launching: true, status, log, .. }) => {
+            t.assert_eq(status, Status::Exited(1))?;
             t.assert(log.contains("Failed to get \"write\" lock"), log)?;
         }
         other => t.assert(false, format!("the second VM ends while it starts: {other:?}"))?,

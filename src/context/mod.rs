@@ -49,6 +49,7 @@ pub struct Context {
     owned: Mutex<Vec<Box<dyn Any + Send>>>,
     env: Arc<TestEnv>,
     params: Params,
+    trial: Option<String>,
     scratch: Scratch,
     log: Log,
     clock: Clock,
@@ -102,6 +103,7 @@ impl Context {
             owned: Mutex::default(),
             env,
             params,
+            trial: None,
             scratch,
             log: Log::default(),
             clock,
@@ -113,6 +115,18 @@ impl Context {
             agreement: Mutex::default(),
             standalone: None,
         }
+    }
+
+    /// Names the trial: the tools and VMs that it starts find its name in `IOTESTS_TRIAL`.
+    #[must_use]
+    pub fn of_trial(mut self, name: &str) -> Self {
+        self.trial = Some(name.to_owned());
+        self
+    }
+
+    /// The trial's name; none without a harness.
+    pub(crate) fn trial(&self) -> Option<&str> {
+        self.trial.as_deref()
     }
 
     /// A context of its own for an ordinary `#[test]`: read from the process's environment, with

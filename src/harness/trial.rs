@@ -55,13 +55,10 @@ pub(super) fn run(run: &Run, plan: &Plan) -> Record {
 
 fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome> {
     let limit = run.env.timeout_scale().scale(plan.limit);
-    let ctx = Arc::new(Context::new(
-        Arc::clone(&run.env),
-        plan.name.params(),
-        run.dir.trial()?,
-        limit,
-        run.registry.child(),
-    ));
+    let (env, params) = (Arc::clone(&run.env), plan.name.params());
+    let name = plan.name.to_string();
+    let ctx = Context::new(env, params, run.dir.trial()?, limit, run.registry.child()).of_trial(&name);
+    let ctx = Arc::new(ctx);
     let mut problems = Vec::new();
     let mut skipped = None;
     let end = run_body(plan, &ctx)?;

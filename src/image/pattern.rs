@@ -6,11 +6,13 @@ use crate::test::Test;
 
 impl Test {
     /// Fills `length` bytes at `offset` of an image of the tested format with one byte. Both may
-    /// carry qemu-io's suffixes (`64k`, `1M`).
+    /// carry qemu-io's suffixes (`64k`, `1M`). Another qemu-io then reads the bytes back, so that what a case
+    /// derives from them, such as a copy to compare with, is not derived from something else.
     ///
     /// # Errors
     /// [`Error::Tool`] when qemu-io fails; [`Error::NoEvidence`] when it does not report that many bytes;
-    /// [`Error::Misuse`] for an image of another format that would be taken for raw, and its header overwritten.
+    /// [`Error::Misuse`] for an image of another format that would be taken for raw, and its header overwritten;
+    /// a failed assertion when the bytes are not there afterwards.
     pub fn write_pattern(&self, file: &str, byte: u8, offset: &str, length: &str) -> Result<Output> {
         self.assume_tested_format(file)?;
         self.write_pattern_as(file, self.imgfmt(), byte, offset, length)
@@ -28,7 +30,10 @@ impl Test {
         offset: &str,
         length: &str,
     ) -> Result<Output> {
-        self.qemu_io(["-f", format, "-c", &format!("write -P {byte:#04x} {offset} {length}"), file])
+        let written =
+            self.qemu_io(["-f", format, "-c", &format!("write -P {byte:#04x} {offset} {length}"), file])?;
+        self.verify_pattern_as(file, format, byte, offset, length).map_err(|failure| failure.error)?;
+        Ok(written)
     }
 
     /// Demands that `length` bytes at `offset` of an image of the tested format all have this value.

@@ -42,9 +42,14 @@ impl Test {
         self.run_tool(ToolKind::Qemu, &args, &full, Capture::Merged)
     }
 
-    /// The command line of a tool, without any of the options that the environment adds.
+    /// The command line of a tool, without any of the options that the environment adds. The tool finds the name
+    /// of the trial in its environment.
     pub(crate) fn tool_cmd(&self, kind: ToolKind) -> Result<Cmd> {
-        Ok(Cmd::new(&self.context().env().tool(kind)?.program))
+        let cmd = Cmd::new(&self.context().env().tool(kind)?.program);
+        Ok(match self.context().trial() {
+            Some(trial) => cmd.env("IOTESTS_TRIAL", trial),
+            None => cmd,
+        })
     }
 
     /// Runs a tool within the trial's deadline, to do what `args` ask; `full` is what it is given.

@@ -71,6 +71,25 @@ impl Vm {
         Ok(DriveIo { command: line, reply, printed })
     }
 
+    /// Fills `length` bytes at `offset` of a drive with one byte, and reads them back through the drive. Both may carry
+    /// qemu-io's suffixes (`64k`, `1M`).
+    ///
+    /// # Errors
+    /// Those of [`Vm::drive_io`], such as that other bytes are read.
+    pub fn write_pattern<'a>(
+        &mut self,
+        target: impl Into<IoTarget<'a>>,
+        byte: u8,
+        offset: &str,
+        length: &str,
+    ) -> Result<()> {
+        let target = target.into();
+        for command in ["write", "read"] {
+            self.drive_io(target, &format!("{command} -P {byte:#04x} {offset} {length}"))?;
+        }
+        Ok(())
+    }
+
     /// Holds a drive's reads and writes at a breakpoint; it needs a blkdebug node
     /// (`iotests.py: VM.pause_drive`).
     ///
