@@ -10,11 +10,16 @@ use crate::target::Ran;
 
 const CASE: &str = "pub fn suite(s: &mut iotests::suite::Suite) { s.test(\"one\", |t| Ok(t.log(\"x\"))); }\n";
 
+const SCRIPT: &str = "quiet log hello\n";
+/// What the script logs.
+const LOG: &str = "> quiet log hello\n";
+
 /// A project that was built in `old`, is now in `new`, and its program, which is in the target directory there.
 fn moved(name: &str, dir: &Path) -> (PathBuf, PathBuf, PathBuf) {
     let [old, new] = ["old", "new"].map(|name| dir.join(name));
     fs::create_dir(&old).unwrap();
-    write_project(&old, name, &[("cases/first.rs", CASE), ("cases/script.case", "quiet log hello\n")]);
+    let files = [("cases/first.rs", CASE), ("cases/script.case", SCRIPT), ("reference/script.out", LOG)];
+    write_project(&old, name, &files);
     let built = build_in(&old);
     let deps = old.join("target/debug/deps");
     fs::create_dir_all(&deps).unwrap();
@@ -93,7 +98,11 @@ fn case_files_behind_symbolic_links_are_found() {
     let (_, new, program) = moved("linked", dir.path());
     let list = |args: &[&str]| run(&program, &[&["--list"], args].concat(), Some(&new));
     let shared = dir.path().join("shared");
-    write(&shared, "deep/script.case", "quiet log hello\n");
+    write(&shared, "deep/script.case", SCRIPT);
+    write(&new, "reference/file.out", LOG);
+    // References may be shared likewise.
+    write(&shared, "references/deep/script.out", LOG);
+    symlink(shared.join("references"), new.join("reference/link")).unwrap();
     symlink(&shared, new.join("cases/link")).unwrap();
     symlink(shared.join("deep/script.case"), new.join("cases/file.case")).unwrap();
     let listed = list(&[]);
@@ -104,10 +113,8 @@ fn case_files_behind_symbolic_links_are_found() {
     write(&shared, "late.rs", CASE);
     assert!(list(&[]).stderr.contains("cases/link/late.rs is new"), "{}", list(&[]).stderr);
     fs::remove_file(shared.join("late.rs")).unwrap();
-    // References may be shared likewise, and a stale one among them is still found.
+    // A stale reference among them is still found.
     write(&shared, "references/gone.out", "x\n");
-    fs::create_dir_all(new.join("reference")).unwrap();
-    symlink(shared.join("references"), new.join("reference/link")).unwrap();
     let stale = run(&program, &[], Some(&new));
     assert!(
         stale.stderr.contains("reference/link/gone.out: no test owns this reference"),

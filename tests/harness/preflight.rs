@@ -185,7 +185,7 @@ fn what_every_machine_needs_is_looked_for_once() {
     );
     // Where there is no KVM at all, that is told instead.
     let text = format!(
-        "case \"$*\" in *'-accel tcg'* | --version) exec {} \"$@\" ;; esac\necho 'failed to initialize kvm'; exit 1",
+        "case \"$*\" in *'-accel tcg'* | '-object help' | --version) exec {} \"$@\" ;; esac\necho 'failed to initialize kvm'; exit 1",
         real(ToolKind::Qemu).display()
     );
     let qemu = program(&project, "half-a-qemu", &text);
