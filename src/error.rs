@@ -334,8 +334,8 @@ pub trait Unchecked {
     /// Every error but [`Error::Tool`].
     fn unchecked(self) -> Result<Output>;
 
-    /// The output of a tool that had to fail: by a bad exit status, with a message that says why. (Before QEMU 10.1
-    /// qemu-io ends with 0 when `read -P` finds other data; its message counts.)
+    /// The output of a tool that had to fail: by a bad exit status, with a message that says why. (For a request of an
+    /// `aio_` command, after which qemu-io ends with 0, the message is enough.)
     ///
     /// # Errors
     /// [`Error::Assertion`] for a success; every error but [`Error::Tool`].

@@ -152,7 +152,7 @@ fn every_way_to_move_data_has_its_report() {
 }
 
 #[test]
-fn a_failed_request_is_a_failure_with_any_exit_status() {
+fn a_failed_request_is_a_failure() {
     let stage = stage("qcow2");
     let t = &stage.test;
     let file = image(t);
@@ -165,6 +165,52 @@ fn a_failed_request_is_a_failure_with_any_exit_status() {
         error.to_string().starts_with("command had to fail, but succeeded: ") && error.is_failure(),
         "{error}"
     );
+}
+
+#[test]
+fn a_failed_request_has_a_bad_exit_status() {
+    let (stage, _dir) = lying(QEMU_IO.0, QEMU_IO.1, "REAL \"$@\"; exit 0");
+    let t = &stage.test;
+    let file = image(t);
+    for command in ["read -P 9 0 64k", "read 2M 64k", "write 2M 64k", "read 0", "nonesuch"] {
+        let shown = no_evidence(t.qemu_io(["-c", command, &file]));
+        assert!(shown.contains("an exit status other than 0"), "{shown}");
+        no_evidence(t.qemu_io(["-c", command, &file]).must_fail());
+        no_evidence(t.qemu_io_check(["-c", command, "-c", "read 0 64k", &file]));
+        let mut io = t.qemu_io_interactive([&file]).unwrap();
+        io.try_cmd(command).unwrap();
+        io.cmd("read 0 64k").unwrap();
+        no_evidence(io.close());
+    }
+}
+
+#[test]
+fn a_failed_request_that_ran_beside_others_has_none() {
+    let stage = stage("qcow2");
+    let t = &stage.test;
+    let file = image(t);
+    for command in ["aio_read -P 9 0 64k", "aio_write 2M 64k"] {
+        let failed = t.qemu_io(["-c", command, "-c", "aio_flush", &file]).must_fail().unwrap();
+        assert_eq!(failed.status, Status::Exited(0));
+        let mut io = t.qemu_io_interactive([&file]).unwrap();
+        let _ = io.try_cmd(command).unwrap();
+        let _ = io.try_cmd("aio_flush").unwrap();
+        io.close().unwrap();
+    }
+}
+
+#[test]
+fn a_list_of_exports_is_as_long_as_it_says() {
+    let list = "echo 'exports available: 2'; echo \" export: 'a'\"; echo '  size:  1048576'";
+    for (more, is_believed) in [("", false), ("; echo \" export: 'b'\"", true)] {
+        let (stage, _dir) = lying("QEMU_NBD_PROG", ToolKind::QemuNbd, &format!("{list}{more}"));
+        let listed = stage.test.qemu_nbd_list(["-k", "nothing"]);
+        if is_believed {
+            listed.unwrap();
+        } else {
+            no_evidence(listed);
+        }
+    }
 }
 
 #[test]
@@ -258,6 +304,25 @@ fn numbers_of_json_must_be_there() {
         no_evidence(stage.test.qemu_img_measure(["-O", "qcow2", "x"]));
         no_evidence(stage.test.image_size("x"));
     }
+}
+
+#[test]
+fn a_map_has_no_gaps() {
+    let map = |t: &Test, options: &[&str]| {
+        let file = image(t);
+        t.qemu_io(["-c", "write 64k 64k", &file]).unwrap();
+        t.qemu_img(["map", "--output=json", "-f", "qcow2"].iter().chain(options).copied().chain([&*file]))
+    };
+    for (from, to) in [(0, 1), (65536, 65537)] {
+        let body = format!("REAL \"$@\" | sed 's/\"start\": {from},/\"start\": {to},/'");
+        let (stage, _dir) = lying(QEMU_IMG.0, QEMU_IMG.1, &body);
+        let shown = no_evidence(map(&stage.test, &[]));
+        assert!(shown.contains("extents that follow one another"), "{shown}");
+    }
+    let stage = stage("qcow2");
+    map(&stage.test, &[]).unwrap();
+    map(&stage.test, &["--start-offset=64k"]).unwrap();
+    map(&stage.test, &["-s", "64k"]).unwrap();
 }
 
 #[test]

@@ -73,7 +73,10 @@ impl Asked {
                 Err(Error::Crash { program: self.kind.name().to_owned(), output: Box::new(output) })
             }
             Status::Exited(0) if self.kind == ToolKind::QemuIo && reports_failure(&output.stdout) => {
-                Err(Error::Tool(Box::new(output)))
+                if io_request::any_async(&self.args) {
+                    return Err(Error::Tool(Box::new(output)));
+                }
+                Err(self.lacks(&output, io_request::BAD_STATUS))
             }
             Status::Exited(0) => self.prove(&output).map(|()| output),
             Status::Exited(_) if output.text().trim().is_empty() => {
@@ -97,8 +100,8 @@ impl Asked {
         let printed = &output.stdout;
         match (self.kind, self.proof()) {
             (ToolKind::QemuIo, _) => io_request::check_run(&output.command, &self.args, printed)?,
-            (ToolKind::QemuNbd, _) if !begins_a_line(printed, "exports available: ") => {
-                return Err(self.lacks(output, "\"exports available: \" and a number"));
+            (ToolKind::QemuNbd, _) if !lists_exports(printed) => {
+                return Err(self.lacks(output, "\"exports available: \", a number, and so many exports"));
             }
             (_, Some(proof)) if self.wants_json() => {
                 // A warning may come before it.
@@ -134,10 +137,13 @@ impl Asked {
     fn prove_json(&self, proof: &Proof, output: &Output, value: &Value) -> Result<()> {
         let objects = value.as_array().map_or(std::slice::from_ref(value), Vec::as_slice);
         let missing = |key: &&&str| objects.is_empty() || objects.iter().any(|one| !one[**key].is_number());
-        match proof.numbers.iter().find(missing) {
-            Some(key) => Err(self.lacks(output, &format!("{key:?} to be a number"))),
-            None => Ok(()),
+        if let Some(key) = proof.numbers.iter().find(missing) {
+            return Err(self.lacks(output, &format!("{key:?} to be a number")));
         }
+        if proof.command == "map" && !follow_one_another(objects, (!self.starts_within()).then_some(0)) {
+            return Err(self.lacks(output, "extents that follow one another, from 0 on unless `-s` is given"));
+        }
+        Ok(())
     }
 
     /// What proves the subcommand; of a call for help, any output does.
@@ -152,6 +158,11 @@ impl Asked {
         let pairs = self.args.iter().zip(self.args.iter().skip(1));
         self.args.iter().any(|arg| arg == "--output=json")
             || pairs.into_iter().any(|(option, value)| option == "--output" && value == "json")
+    }
+
+    /// Whether it is to look at an image from some offset on.
+    fn starts_within(&self) -> bool {
+        self.args.iter().any(|arg| arg == "-s" || arg.starts_with("--start-offset"))
     }
 
     /// Whether it must change a file that can be looked at: some are reached by other names than paths.
@@ -174,6 +185,22 @@ impl Asked {
 
 fn begins_a_line(text: &str, beginning: &str) -> bool {
     text.lines().any(|line| line.starts_with(beginning))
+}
+
+/// Whether the extents of a map follow one another, from this offset on if it is known.
+fn follow_one_another(extents: &[Value], mut next: Option<u64>) -> bool {
+    extents.iter().all(|extent| {
+        let (start, length) = (extent["start"].as_u64(), extent["length"].as_u64());
+        let follows = next.is_none() || next == start;
+        next = start.zip(length).and_then(|(start, length)| start.checked_add(length));
+        follows && next.is_some()
+    })
+}
+
+/// Whether qemu-nbd says how many exports there are, and lists as many.
+fn lists_exports(text: &str) -> bool {
+    let count = text.lines().find_map(|line| line.strip_prefix("exports available: ")?.parse().ok());
+    count == Some(text.lines().filter(|line| line.starts_with(" export: ")).count())
 }
 
 /// Whether a word is a file name with a protocol, such as `nbd://host` or `json:{…}`.

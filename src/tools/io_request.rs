@@ -2,6 +2,9 @@
 
 use crate::error::{Error, Result};
 
+/// What a qemu-io that reports a failure must show besides.
+pub(super) const BAD_STATUS: &str = "an exit status other than 0, since it reports a failure";
+
 /// How qemu-io reports what a command did.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct Request {
@@ -234,6 +237,17 @@ pub(super) fn check_run(line: &str, args: &[String], printed: &str) -> Result<()
         requests.add(line, command, printed)?;
     }
     requests.finish(line, printed)
+}
+
+/// Whether a command starts a request that runs beside others. If that fails, qemu-io reports it and still ends with 0;
+/// after any other failure it ends with 1.
+pub(super) fn is_async(command: &str) -> bool {
+    name(command).starts_with("aio_")
+}
+
+/// Whether one of the commands among the arguments starts a request that runs beside others.
+pub(super) fn any_async(args: &[String]) -> bool {
+    commands(args).into_iter().any(is_async)
 }
 
 /// Whether one of the commands among the arguments sets the length of the image.

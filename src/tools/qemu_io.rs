@@ -10,7 +10,7 @@ use memchr::memmem;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
 
 use super::args::{io_wrap_args, names_format};
-use super::io_request::{Requests, reports_failure};
+use super::io_request::{BAD_STATUS, Requests, is_async, reports_failure};
 use super::run::{RunningTool, words};
 use crate::context::Context;
 use crate::env::ToolKind;
@@ -31,10 +31,11 @@ impl Test {
     /// unless the arguments name one themselves: see [`io_wrap_args`].
     ///
     /// # Errors
-    /// [`Error::Tool`] for a bad exit status, and for a request that qemu-io reports as failed, such as a `read -P`
-    /// that found other data, for which older versions end with 0; [`Error::Crash`] for death by a signal;
+    /// [`Error::Tool`] for a bad exit status, as after a `read -P` that found other data, and for a request of an `aio_`
+    /// command that qemu-io reports as failed, for which it ends with 0; [`Error::Crash`] for death by a signal;
     /// [`Error::NoEvidence`] when a request is not reported as done, with the number of bytes and the offset that
-    /// were asked for; [`Error::Misuse`] for an image of another format that would be taken for raw.
+    /// were asked for, and when qemu-io reports any other failure but ends with 0; [`Error::Misuse`] for an image of
+    /// another format that would be taken for raw.
     pub fn qemu_io<S: AsRef<str>>(&self, args: impl IntoIterator<Item = S>) -> Result<Output> {
         let args = words(args);
         let full = self.qemu_io_args(&args)?;
@@ -112,8 +113,10 @@ pub struct QemuIoInteractive {
     context: Arc<Context>,
     /// What it has yet to report.
     requests: Requests,
-    /// Whether a command has failed: its exit status says so.
+    /// Whether a command has failed: its exit status says so, unless `may_hide_failures`.
     has_failed: bool,
+    /// Whether an `aio_` command ran, whose failure leaves the exit status alone.
+    may_hide_failures: bool,
     /// Whether the case knows how it ended.
     end_is_known: bool,
 }
@@ -142,6 +145,7 @@ impl QemuIoInteractive {
             context: Arc::clone(test.context()),
             requests: Requests::default(),
             has_failed: false,
+            may_hide_failures: false,
             end_is_known: false,
         };
         let before = started.read_to_prompt("start", true)?;
@@ -185,6 +189,7 @@ impl QemuIoInteractive {
         }
         self.send(command)?;
         let printed = self.read_to_prompt(command, false)?;
+        self.may_hide_failures |= is_async(command);
         self.has_failed |= reports_failure(&printed);
         self.requests.check(self.child.command(), command, &printed)?;
         Ok(printed)
@@ -195,7 +200,7 @@ impl QemuIoInteractive {
     /// # Errors
     /// [`Error::Timeout`] at the trial's deadline, [`Error::Crash`] for death by a signal, [`Error::Died`] for a bad
     /// exit status although no command had failed, [`Error::NoEvidence`] for a request that was never reported as
-    /// done.
+    /// done, and for an exit status of 0 although a command had failed (that of an `aio_` command is not in it).
     pub fn close(mut self) -> Result<()> {
         self.quit()
     }
@@ -211,6 +216,15 @@ impl QemuIoInteractive {
         let printed = text_of(std::mem::take(&mut self.unread));
         self.has_failed |= reports_failure(&printed);
         match status {
+            Status::Exited(0) if self.has_failed && !self.may_hide_failures => {
+                let program = ToolKind::QemuIo.name();
+                return Err(Error::no_evidence(
+                    program,
+                    self.child.command(),
+                    BAD_STATUS.to_owned(),
+                    &printed,
+                ));
+            }
             Status::Exited(0) => {}
             Status::Exited(_) if self.has_failed => {}
             Status::Exited(_) => return Err(self.ended(false, status, printed)),

@@ -18,7 +18,6 @@ pub(super) const QEMU_IO: Command = Command {
     fails: Some("an exit status other than 0, or data that is not the demanded pattern"),
     yields: true,
     run: |state, call| {
-        // Older versions end with 0 even when data is not the demanded pattern.
         let (output, failed) = match state.test.qemu_io(&call.texts) {
             Err(Error::Tool(output)) => ((*output).clone(), Some(Error::Tool(output))),
             other => (other?, None),
