@@ -43,18 +43,21 @@ fn arguments(t: &Test, target: &str, sync: &str) -> Value {
     json!({ "job-id": "job0", "device": "drive0", "target": target, "format": t.imgfmt(), "sync": sync })
 }
 
-fn log_mirror(t: &Test, vm: &mut Vm, target: &str, sync: &str) -> TestResult {
-    let mut arguments = arguments(t, target, sync);
-    arguments["auto-dismiss"] = json!(false);
-    // How much there is to copy depends on the holes that the format and the file system can tell.
-    let hide = |message: &mut Value| {
+/// Hides how much there is to copy: it depends on the holes that the format, the file system and QEMU can tell.
+fn hide_amounts() -> Filter {
+    Filter::custom_qmp(|message: &mut Value| {
         for key in ["len", "offset"] {
             if let Some(bytes) = message.get_mut("data").and_then(|data| data.get_mut(key)) {
                 *bytes = json!("BYTES");
             }
         }
-    };
-    let filters = [t.filter_testfiles(), t.filter_imgfmt(), Filter::custom_qmp(hide)];
+    })
+}
+
+fn log_mirror(t: &Test, vm: &mut Vm, target: &str, sync: &str) -> TestResult {
+    let mut arguments = arguments(t, target, sync);
+    arguments["auto-dismiss"] = json!(false);
+    let filters = [t.filter_testfiles(), t.filter_imgfmt(), hide_amounts()];
     vm.qmp_log_with("drive-mirror", arguments, &filters, None)?;
     vm.run_job("job0", RunJob::new().filters(filters))?;
     Ok(())
@@ -129,7 +132,7 @@ fn by_node(t: &mut Test) -> TestResult {
         "job-id": "job0", "device": "source", "target": "target", "sync": "full", "auto-dismiss": false,
     });
     vm.qmp_log("blockdev-mirror", arguments)?;
-    vm.run_job("job0", RunJob::new())?;
+    vm.run_job("job0", RunJob::new().filters([hide_amounts()]))?;
     let block = vm.query("query-block")?;
     t.assert_qmp(&block, "return[0]/inserted/node-name", "target")?;
     vm.shutdown()?;
