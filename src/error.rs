@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::output::{Output, Status};
+use crate::output::{Output, Status, with_line_ends};
 
 /// What the library's own functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -124,7 +124,7 @@ pub enum Error {
         command: String,
         /// What its monitor was doing and had last said, if it was in use.
         monitor: String,
-        /// What it had printed.
+        /// What it had printed, its lines ending as they did: scripts show a carriage return.
         log: String,
     },
 
@@ -385,7 +385,7 @@ fn crashed(program: &str, output: &Output) -> String {
 }
 
 fn indented(title: &str, text: &str) -> String {
-    let text = text.trim_end();
+    let (text, _) = with_line_ends(text.trim_end().to_owned());
     if text.is_empty() {
         return String::new();
     }

@@ -10,6 +10,7 @@ use super::stderr;
 use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
+use crate::output::with_line_ends;
 use crate::process::{Capture, Child, Cmd, Output, Printed, Status, Stream};
 use crate::test::Test;
 
@@ -131,7 +132,7 @@ impl RunningTool {
 
     /// What it has printed so far, stdout and stderr as one text.
     pub fn printed(&self) -> String {
-        self.log.whole()
+        with_line_ends(self.log.whole()).0
     }
 
     /// Waits for its end.
@@ -155,8 +156,7 @@ impl RunningTool {
     }
 
     fn output(&self, status: Status) -> Output {
-        let command = self.child.command().to_owned();
-        Output { command, status, stdout: self.printed(), stderr: String::new(), raw: None }
+        Output::of(self.child.command().to_owned(), status, self.log.whole())
     }
 }
 

@@ -9,6 +9,7 @@ use super::VmBuilder;
 use super::launch::{Running, start};
 use super::process::Process;
 use crate::error::{Error, Result};
+use crate::output::with_line_ends;
 use crate::process::{Deadline, Printed, Status};
 use crate::test::Test;
 use crate::tools::{Requests, is_noise};
@@ -216,6 +217,11 @@ impl Vm {
     /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`. Without
     /// the lines about qtest that `iotests.py` has to filter out: they are never printed.
     pub fn get_log(&self) -> Option<String> {
+        self.raw_log().map(|raw| with_line_ends(raw).0)
+    }
+
+    /// As [`get_log`](Self::get_log), lines ending as they did.
+    pub(crate) fn raw_log(&self) -> Option<String> {
         self.log.as_ref().map(Printed::show)
     }
 
