@@ -353,7 +353,8 @@ fn garbage_is_told_with_what_it_was() {
         (b"[]", "not a JSON object"),
         (b"42", "not a JSON object"),
         (b"{}", "neither greeting, event nor reply"),
-        (b"{\"id\": 1}", "neither greeting, event nor reply"),
+        (b"{\"id\": 1}", "a reply with neither `return` nor `error`"),
+        (b"{\"return\": {}, \"error\": {}}", "a reply with both `return` and `error`"),
     ];
     for (garbage, problem) in cases {
         let script = |peer: &mut Peer| {

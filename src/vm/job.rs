@@ -78,12 +78,18 @@ impl Job<'_> {
     /// Its status now; an error when it is gone.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when there is no such job.
+    /// [`Error::Assertion`] when there is no such job; [`Error::Monitor`] for a status that [`JobStatus`] does not have.
     pub fn status(&mut self) -> Result<JobStatus> {
         let Some(entry) = self.query()? else {
             return Err(Error::assertion(format!("there is no job {}", self.id)));
         };
-        entry["status"].as_str().unwrap_or_default().parse().map_err(Error::Assertion)
+        let status = entry["status"].as_str().unwrap_or_default().parse();
+        status.map_err(|problem: String| Error::Monitor {
+            peer: "QEMU".to_owned(),
+            problem: format!("replied to query-jobs with a status that is not known: {problem}"),
+            closed: false,
+            transcript: self.vm.last_messages(),
+        })
     }
 
     /// Tells it to pause, and does not wait until it has

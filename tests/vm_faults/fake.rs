@@ -161,6 +161,10 @@ impl Qemu {
                     paused = true;
                     self.say(&json!({ "return": [job], "id": id }).to_string());
                 }
+                ("query-jobs", "has-a-strange-job") => {
+                    let job = json!({ "id": "job0", "status": "frozen" });
+                    self.say(&json!({ "return": [job], "id": id }).to_string());
+                }
                 _ if fault == "qtest" => {
                     self.say(&json!({ "return": {}, "id": id }).to_string());
                     self.play_qtest();

@@ -69,6 +69,7 @@ trials![
     a_flood_on_stderr_is_told_in_part,
     a_command_without_an_answer_meets_the_deadline,
     a_pause_that_is_told_before_the_answer_is_seen,
+    a_job_status_that_is_not_known_is_an_error,
     a_run_state_that_takes_its_time_is_not_hammered_for,
     a_wait_without_events_shows_what_was_said,
     a_closed_monitor_is_told_and_the_process_ended,
@@ -435,6 +436,19 @@ fn a_pause_that_is_told_before_the_answer_is_seen() {
     assert_eq!(vm.job("job0").status().unwrap(), JobStatus::Paused);
     vm.shutdown().unwrap();
     scene.assert_gone(2);
+}
+
+fn a_job_status_that_is_not_known_is_an_error() {
+    let scene = Scene::new("has-a-strange-job");
+    let mut vm = scene.launched();
+    let error = vm.job("job0").status().unwrap_err();
+    assert!(!error.is_failure(), "{error}");
+    let shown = error.to_string();
+    let expected =
+        "QEMU replied to query-jobs with a status that is not known: \"frozen\", expected one of created, ";
+    assert!(shown.starts_with(expected), "{shown}");
+    vm.shutdown().unwrap();
+    scene.assert_gone(1);
 }
 
 fn a_run_state_that_takes_its_time_is_not_hammered_for() {
