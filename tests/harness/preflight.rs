@@ -359,6 +359,26 @@ fn a_place_that_qemu_cannot_name_files_in_is_one_error() {
     }
 }
 
+#[test]
+fn a_place_that_is_too_long_for_sockets_is_one_error() {
+    let project = Project::new();
+    let long = project.root().join("long".repeat(20));
+    fs::create_dir(&long).unwrap();
+    let long = long.to_str().unwrap();
+    for variable in ["SOCK_DIR", "TMPDIR"] {
+        let ran = project.run_with(&["outcome/passes"], &[(variable, long)]);
+        assert_eq!((ran.status.code(), ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+        let error = format!("iotests: environment variable {variable} is \"ROOT/long");
+        assert!(ran.stderr.starts_with(&error), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\": expected a path of at most 63 bytes, since "), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+    }
+    let short = project.root().join("s");
+    let ran =
+        project.run_with(&["outcome/passes"], &[("TMPDIR", long), ("SOCK_DIR", short.to_str().unwrap())]);
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stderr);
+}
+
 /// The program of the project under limits that a shell sets.
 fn under(project: &Project, limits: &str, args: &[&str]) -> Command {
     let plain = project.command(args);
