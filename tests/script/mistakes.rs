@@ -94,6 +94,8 @@ fn headers() {
     only("files: IMGFMT", "1:8: IMGFMT is a variable of every script already");
     only("files: a\nsockets: a", "2:10: a is a file already");
     only("vms: a a", "1:8: a is given twice");
+    only("ignores-stderr: [moon] a -- b\nlog x", "1:18: unknown condition \"moon\"");
+    only("ignores-stderr: [raw] -- b\nlog x", "1:17: expected TEXT -- REASON");
     only("formats: qcow2,qed", "1:10: expected blanks between the words, not commas");
     only("platforms: linx", "1:12: unknown operating system \"linx\": did you mean \"linux\"?");
     only("unsupported-platforms: dos", "1:24: unknown operating system \"dos\": known are linux, darwin");
@@ -306,6 +308,10 @@ fn no_line_is_guarded_away_from_every_trial() {
         let expected = format!("3:{}: no trial runs this line: {why}", 1 + guards.rfind('[').unwrap());
         only(&format!("params: k=1,2\n{text}"), &expected);
     };
+    only(
+        "formats: raw\nignores-stderr: [qed] moon -- full\nlog x",
+        "2:17: no trial runs this line: the header leaves out the format qed",
+    );
     wrong("[qed]", "formats: raw qcow2", "the header leaves out the format qed");
     wrong("[qed]", "unsupported-formats: qed", "the header leaves out the format qed");
     wrong("[!raw]", "formats: raw", "the header has no format but raw");

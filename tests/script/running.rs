@@ -386,6 +386,7 @@ fn a_machine_moves_by_a_file_whose_descriptor_is_passed() {
         "\
 files: state
 vms: source target
+ignores-stderr: [qemu>=9.1] fd: migration to a file is deprecated -- the descriptor is of a file here
 vm@source launch
 quiet migrate@source \"exec:cat > $state\"
 vm@source shutdown
@@ -606,6 +607,58 @@ quiet qemu-io -f raw -c 'write -P 0x0d 529 1' -c 'write -P 0x0a 533 1' $disk
     ));
     let log = printed(&format!("filters: win32\n{head}qemu-img info $disk\n"));
     assert!(log.contains("backing file: acde\n"), "{log}");
+}
+
+#[test]
+fn a_carriage_return_shows_whatever_printed_it() {
+    let head = "\
+files: disk other
+quiet qemu-img create -f qcow2 -u -b abcdef -F raw $disk 1M
+quiet qemu-img create -f raw $other 1M
+quiet qemu-io -f raw -c 'write -P 0x0d 529 1' $disk
+";
+    for commands in [
+        "let name = qemu-img info --output=json $disk : backing-filename\nio open -f raw $other\n! io cmd $name\nio close\n",
+        "! io open $disk\n",
+        "vm drive $disk\n! vm launch\n",
+        "! nbd-server start -f qcow2 -k $TEST_DIR/nbd $disk\n",
+        "! storage-daemon start --blockdev driver=file,node-name=f,filename=$disk --blockdev qcow2,node-name=a,file=f\n",
+        "vm drive $other format=raw\nvm launch\nquiet ! hmp-qemu-io drive0 'a\\rcdef'\nvm log\n",
+    ] {
+        let log = printed(&format!("{head}{commands}"));
+        assert!(log.contains("a\\rcdef"), "{commands}{log}");
+    }
+}
+
+#[test]
+fn ignored_lines_are_declared_where_they_are_printed() {
+    let unexpected = |header: &str, commands: &str| {
+        let test = Test::with_format("qcow2").unwrap();
+        let (_, result) = run_in(&test, &format!("files: disk copy\nignores-stderr: {header}\n{commands}"));
+        result.unwrap();
+        test.context().unexpected_stderr().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let salvage = "\
+quiet qemu-img create -f raw $disk 1M
+quiet qemu-io -f raw -c 'write -P 1 0 1M' $disk
+quiet qemu-img convert --salvage --image-opts -O raw \\
+    driver=blkdebug,inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=8,image.driver=file,image.filename=$disk \\
+    $copy
+";
+    let nothing = "quiet qemu-img create -f raw $disk 1M\nquiet qemu-img create -f raw $copy 1M\n";
+    for holds in ["", "[qcow2] ", "[!raw] ", "[qemu>=7.2] "] {
+        assert_eq!(unexpected(&format!("{holds}while reading -- it is injected"), salvage), [""; 0]);
+        let unused = unexpected(&format!("{holds}while reading -- it is injected"), nothing);
+        assert!(unused[0].starts_with("no program printed a line with \"while reading\""), "{unused:?}");
+    }
+    for not in ["[raw] ", "[!qcow2] ", "[qemu<7.2] "] {
+        assert_eq!(unexpected(&format!("{not}while reading -- it is injected"), nothing), [""; 0]);
+        let printed = unexpected(&format!("{not}while reading -- it is injected"), salvage);
+        assert!(
+            printed[0].starts_with("qemu-img printed what the case neither logs nor declares"),
+            "{printed:?}"
+        );
+    }
 }
 
 #[test]
