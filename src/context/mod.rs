@@ -217,7 +217,7 @@ impl Context {
         self.late.clone()
     }
 
-    /// Notes a failure of a case that already fails otherwise: both are told.
+    /// Notes a failure of a case that already fails otherwise: both are reported.
     pub fn report_too(&self, failure: Failure) {
         lock(&self.more_failures).push(failure);
     }

@@ -5,7 +5,7 @@ use serde_json::{Deserializer, Value};
 
 use crate::error::QmpError;
 
-/// One message of the monitor, told apart by its keys.
+/// One message of the monitor, distinguished by its keys.
 #[derive(Debug)]
 pub(super) enum Message {
     /// The first line of a connection.

@@ -44,7 +44,7 @@ impl Job<'_> {
     pub fn wait_paused(&mut self) -> Result<()> {
         let deadline = self.vm.deadline(Wait::DEFAULT);
         loop {
-            // A change that is told before the answer to the query may be younger than the answer.
+            // A change that is reported before the answer to the query may be younger than the answer.
             let seen = self.vm.queued_events()?;
             let status = self.status()?;
             if matches!(status, JobStatus::Paused | JobStatus::Standby) {

@@ -11,7 +11,7 @@ fn said(text: &str) -> Vec<String> {
     problems.iter().map(|it| format!("{}:{}: {}", it.at().line, it.at().column, it.message())).collect()
 }
 
-/// Demands that the only mistake is told so.
+/// Demands that the only mistake is reported so.
 #[track_caller]
 fn only(text: &str, expected: &str) {
     let said = said(text);
@@ -19,7 +19,7 @@ fn only(text: &str, expected: &str) {
 }
 
 #[test]
-fn all_mistakes_of_a_file_are_told_at_once() {
+fn all_mistakes_of_a_file_are_reported_at_once() {
     let text = "\
 formats: qcow2 qeed
 file: base
@@ -53,9 +53,9 @@ sleep 3
 fn a_mistake_is_shown_with_its_line_and_a_mark() {
     let text = "files: base\n\tqemu-img create -f qcow2 $bsae 1M\n";
     let errors = script::suite_from_file(Path::new("cases/a/b.case"), text).expect_err("a mistake");
-    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    let reported: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         ["cases/a/b.case:2:27: unknown variable \"$bsae\": did you mean \"$base\"?
     \tqemu-img create -f qcow2 $bsae 1M
     \t                         ^^^^^"]
@@ -400,7 +400,7 @@ fn a_mistake_in_a_line_does_not_hide_those_before_it() {
 }
 
 #[test]
-fn each_known_word_is_told_once() {
+fn each_known_word_is_listed_once() {
     let said = said("quux x");
     let known = said[0].split("known are ").nth(1).unwrap();
     assert_eq!(known.split(", ").filter(|word| *word == "vm").count(), 1, "{known}");

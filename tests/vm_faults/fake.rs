@@ -148,7 +148,7 @@ impl Qemu {
                 ("query-status", "exits-unasked") => exit(0),
                 ("query-status", "never-answers") => linger(),
                 ("query-block-jobs" | "query-jobs", "pauses-while-it-answers") => {
-                    // That it is idle too is not told.
+                    // That it is idle too is not reported.
                     queries += 1;
                     let status = if paused { "paused" } else { "running" };
                     let job = json!({
