@@ -73,8 +73,8 @@ fn python_seconds(argv: &[String]) -> Result<f64, String> {
         .stdin(Stdio::null())
         .output()
         .map_err(|error| error.to_string())?;
-    let told = String::from_utf8_lossy(&output.stderr);
-    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| told.trim().to_owned())
+    let reported = String::from_utf8_lossy(&output.stderr);
+    String::from_utf8_lossy(&output.stdout).trim().parse().map_err(|_| reported.trim().to_owned())
 }
 
 fn ours(vm: &mut Vm) -> Duration {

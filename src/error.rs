@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use crate::output::{Output, Status};
+use crate::output::{Output, Status, with_line_ends};
 
 /// What the library's own functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -124,7 +124,7 @@ pub enum Error {
         command: String,
         /// What its monitor was doing and had last said, if it was in use.
         monitor: String,
-        /// What it had printed.
+        /// What it had printed, its lines ending as they did: scripts show a carriage return.
         log: String,
     },
 
@@ -201,7 +201,7 @@ pub struct QmpError {
     pub desc: String,
 }
 
-/// How a test of QEMU's own suite failed. It tells all there is to tell: where in the harness it was
+/// How a test of QEMU's own suite failed. It says all there is to say: where in the harness it was
 /// noticed does not matter.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}", .problem.as_deref().unwrap_or("the output differs from its reference"))]
@@ -256,10 +256,10 @@ impl Error {
         Self::NoEvidence { tool, command, expected, printed }
     }
 
-    /// Whether both tell that the same program ended in the same way, be it with other words.
-    pub fn tells_same_end(&self, other: &Self) -> bool {
+    /// Whether both describe the same end of the same program, perhaps in other words.
+    pub fn describes_same_exit(&self, other: &Self) -> bool {
         match (self, other) {
-            (Self::Script { error, .. }, other) => error.tells_same_end(other),
+            (Self::Script { error, .. }, other) => error.describes_same_exit(other),
             (
                 Self::Died { program, status, command, .. },
                 Self::Died { program: its_program, status: its_status, command: its_command, .. },
@@ -268,7 +268,7 @@ impl Error {
         }
     }
 
-    /// Whether this is a failure of the case (assertion, reference), as unittest tells them from
+    /// Whether this is a failure of the case (assertion, reference), as unittest distinguishes them from
     /// errors such as a crash, a time-out or a broken environment.
     pub fn is_failure(&self) -> bool {
         match self {
@@ -385,7 +385,7 @@ fn crashed(program: &str, output: &Output) -> String {
 }
 
 fn indented(title: &str, text: &str) -> String {
-    let text = text.trim_end();
+    let (text, _) = with_line_ends(text.trim_end().to_owned());
     if text.is_empty() {
         return String::new();
     }

@@ -93,6 +93,12 @@ impl Output {
         }
     }
 
+    /// What a program printed, as one text whose lines end as they did.
+    pub(crate) fn of(command: String, status: Status, raw: String) -> Self {
+        let (stdout, raw) = with_line_ends(raw);
+        Self { command, status, stdout, stderr: String::new(), raw }
+    }
+
     /// What it printed on stdout, its lines ending as they did.
     pub(crate) fn raw(&self) -> &str {
         self.raw.as_deref().unwrap_or(&self.stdout)
@@ -107,8 +113,7 @@ impl Output {
 /// What a program printed, as cases see it: [`readable`], and lines that end in `\r\n` or `\r` end in `\n`
 /// (`iotests.py: universal_newlines`).
 pub(crate) fn text_of(bytes: Vec<u8>) -> String {
-    let raw = raw_text_of(bytes);
-    with_line_ends(&raw).unwrap_or(raw)
+    with_line_ends(raw_text_of(bytes)).0
 }
 
 /// As [`text_of`], lines ending as they do.
@@ -116,9 +121,9 @@ pub(crate) fn raw_text_of(bytes: Vec<u8>) -> String {
     String::from_utf8(bytes).unwrap_or_else(|error| readable(error.as_bytes()))
 }
 
-/// The text with every line ending in `\n`; `None` if that is so already.
-pub(crate) fn with_line_ends(raw: &str) -> Option<String> {
-    raw.contains('\r').then(|| raw.replace("\r\n", "\n").replace('\r', "\n"))
+/// The text with every line ending in `\n`, and the text as it was where that differs.
+pub(crate) fn with_line_ends(raw: String) -> (String, Option<String>) {
+    if raw.contains('\r') { (raw.replace("\r\n", "\n").replace('\r', "\n"), Some(raw)) } else { (raw, None) }
 }
 
 /// Bytes as text: each that is not UTF-8 is shown as `\xfe`, so that two that differ stay different. A backslash in the

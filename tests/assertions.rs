@@ -126,7 +126,7 @@ fn values_that_differ() {
         message_of!(t.assert_eq(1, 2)),
         "the values differ\n--- expected\n+++ got\n@@ -1 +1 @@\n-2\n+1\n"
     );
-    // A text is told by its lines, and shows what it ends with.
+    // A text is shown by its lines, and shows what it ends with.
     assert_eq!(
         message_of!(t.assert_eq("one\ntwo \nthree", "one\ntwo\nthree\n".to_owned())),
         "the values differ\n--- expected\n+++ got\n@@ -1,4 +1,3 @@\n \"one\\n\n-two\\n\n-three\\n\n-\"\n+two \\n\n+three\"\n"
@@ -188,7 +188,7 @@ fn jobs_of_a_vm() {
     assert!(message.contains("\nthe whole object is {\n"), "{message}");
     vm.shutdown().unwrap();
 
-    // What a helper of the library meets is told of the case's line as well.
+    // What a helper of the library meets is reported with the case's line as well.
     let message = message_of!(vm.run_job("job0", RunJob::new()));
     assert_eq!(message, "waiting for an event needs a VM that runs, qemu does not");
     assert_eq!(
@@ -245,13 +245,13 @@ fn the_block_graph_of_a_vm() {
         "assert_has_block_node needs a node name or a file name"
     );
     let graph = "; the whole graph is\n    disk /file null";
-    for (path, expected, told) in [
+    for (path, expected, reported) in [
         ("/file", Some("disk"), "at \"/file\" of \"disk\" is node \"null\", expected \"disk\""),
         ("/file", None, "at \"/file\" of \"disk\" is node \"null\", expected none"),
         ("/backing", Some("disk"), "at \"/backing\" of \"disk\" is no node, expected \"disk\""),
         ("/backing/file", Some("disk"), "block path \"/backing/file\" of \"disk\" ends before \"backing\""),
     ] {
-        assert_eq!(message_of!(vm.assert_block_path("disk", path, expected)), format!("{told}{graph}"));
+        assert_eq!(message_of!(vm.assert_block_path("disk", path, expected)), format!("{reported}{graph}"));
     }
     assert_eq!(
         message_of!(vm.assert_block_path("disc", "/file", None)),
@@ -286,8 +286,8 @@ fn bitmaps_of_nodes() {
     assert_eq!(count("disk", "", Some(true)), Ok(Some(1)));
     assert_eq!(count("disk", "", Some(false)), Ok(None));
     assert_eq!(count("other", "b0", None), Ok(None));
-    let told = "node disc has no dirty bitmaps; nodes that have: disk, other";
-    assert_eq!(count("disc", "b0", None), Err(told.to_owned()));
+    let reported = "node disc has no dirty bitmaps; nodes that have: disk, other";
+    assert_eq!(count("disc", "b0", None), Err(reported.to_owned()));
 }
 
 #[test]

@@ -121,7 +121,7 @@ fn values_are_typed() {
 }
 
 #[test]
-fn every_bad_value_is_told_at_once_with_what_is_allowed() {
+fn every_bad_value_is_reported_at_once_with_what_is_allowed() {
     let found = refusals(&[
         ("IMGFMT", "qcow2,,raw"),
         ("IMGPROTO", "file,pigeon"),

@@ -138,9 +138,10 @@ fn every_way_to_move_data_has_its_report() {
     t.qemu_io(["-d", "unmap"].into_iter().chain(all).chain([&*file])).unwrap();
     let file = image_named(t, "live");
     let mut vm = t.vm().drive(&file).launch().unwrap();
-    // What `info` says goes to the monitor in part, as objections do.
-    for command in commands.iter().filter(|command| **command != "info") {
-        vm.drive_io("drive0", command).unwrap();
+    for command in commands {
+        let printed = vm.drive_io("drive0", command).unwrap();
+        // QEMU prints this part to the monitor, where objections go as well.
+        assert_eq!(printed.contains("Format specific information:"), command == "info", "{printed}");
     }
     vm.shutdown().unwrap();
     let mut io = t.qemu_io_interactive(["-r", &file]).unwrap();
@@ -421,6 +422,18 @@ fn a_warning_of_a_tool_is_logged_declared_or_an_error() {
     let (stage, _dir) = lying(QEMU_IMG.0, QEMU_IMG.1, body);
     stage.test.img_info_log(&image(&stage.test)).unwrap();
     assert_eq!(unexpected(&stage.test), [""; 0]);
+}
+
+#[test]
+fn what_is_declared_and_never_printed_is_a_failure() {
+    let stage = stage("qcow2");
+    let t = &stage.test;
+    t.ignore_stderr("the moon is full", "it never is");
+    image(t);
+    let [unused] = &t.context().unexpected_stderr()[..] else { panic!("no error") };
+    assert!(unused.is_failure());
+    let expected = "no program printed a line with \"the moon is full\", which the case declares to be ignored on stderr\n";
+    assert!(unused.to_string().starts_with(expected), "{unused}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ impl Diary {
         self.0.lock().unwrap().push(what.to_owned());
     }
 
-    fn told(&self) -> Vec<String> {
+    fn reported(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
@@ -42,7 +42,7 @@ fn run(fill: impl FnOnce(&mut Suite, &Diary)) -> (Result<TestResult, String>, Ve
     assert!(more.iter().all(|failure| failure.location.file() == file!()));
     let late = t.context().take_late();
     let late = late.iter().chain(more.iter().map(|failure| &failure.error)).map(ToString::to_string);
-    (ended, late.collect(), diary.told())
+    (ended, late.collect(), diary.reported())
 }
 
 /// The fixture that most of these tests use.
@@ -60,30 +60,30 @@ fn message(ended: Result<TestResult, String>) -> String {
 
 #[test]
 fn is_there_during_the_test_and_gone_after_it() {
-    let (ended, late, told) = run(|suite, diary| {
+    let (ended, late, reported) = run(|suite, diary| {
         noted(suite, diary).test("passes", |_, noted| {
             noted.0.note("tested");
             Ok(())
         });
     });
     assert!(matches!(ended, Ok(Ok(()))));
-    assert_eq!((late, told), (vec![], vec!["built".into(), "tested".into(), "dropped".into()]));
+    assert_eq!((late, reported), (vec![], vec!["built".into(), "tested".into(), "dropped".into()]));
 }
 
 #[test]
 fn goes_when_the_test_fails_and_does_not_change_where() {
-    let (ended, late, told) = run(|suite, diary| {
+    let (ended, late, reported) = run(|suite, diary| {
         noted(suite, diary).test("fails", |t, _| t.assert(false, "this holds"));
     });
     let failure: Failure = ended.unwrap().unwrap_err();
     assert_eq!(failure.error.to_string(), "not true: this holds");
     assert_eq!(failure.location.file(), file!());
-    assert_eq!((late, told), (vec![], vec!["built".into(), "dropped".into()]));
+    assert_eq!((late, reported), (vec![], vec!["built".into(), "dropped".into()]));
 }
 
 #[test]
 fn goes_when_the_test_panics_and_passes_the_panic_on() {
-    let (ended, late, told) = run(|suite, diary| {
+    let (ended, late, reported) = run(|suite, diary| {
         let tear_down = |_: &mut Test, noted: Noted| {
             noted.0.note("torn down");
             Ok(())
@@ -91,12 +91,12 @@ fn goes_when_the_test_panics_and_passes_the_panic_on() {
         noted(suite, diary).tear_down(tear_down).test("panics", |_, _| panic!("out of the test"));
     });
     assert_eq!(ended.unwrap_err(), "out of the test");
-    assert_eq!((late, told), (vec![], vec!["built".into(), "torn down".into(), "dropped".into()]));
+    assert_eq!((late, reported), (vec![], vec!["built".into(), "torn down".into(), "dropped".into()]));
 }
 
 #[test]
 fn is_torn_down_after_tests_that_were_added_before_that_was_said() {
-    let (ended, late, told) = run(|suite, diary| {
+    let (ended, late, reported) = run(|suite, diary| {
         let mut fixture = noted(suite, diary);
         fixture.test("passes", |_, _| Ok(()));
         let _ = fixture.tear_down(|_, noted| {
@@ -105,7 +105,7 @@ fn is_torn_down_after_tests_that_were_added_before_that_was_said() {
         });
     });
     assert!(matches!(ended, Ok(Ok(()))));
-    assert_eq!((late, told), (vec![], vec!["built".into(), "torn down".into(), "dropped".into()]));
+    assert_eq!((late, reported), (vec![], vec!["built".into(), "torn down".into(), "dropped".into()]));
 }
 
 #[test]
@@ -118,7 +118,7 @@ fn fails_a_test_that_passed_when_it_cannot_be_torn_down() {
 }
 
 #[test]
-fn tells_the_failure_of_the_test_first_and_that_of_the_tear_down_too() {
+fn the_failure_of_the_test_is_reported_before_that_of_the_tear_down() {
     let (ended, late, _) = run(|suite, diary| {
         let tear_down = |t: &mut Test, _| t.assert(false, "all is tidy");
         noted(suite, diary).tear_down(tear_down).test("fails", |t, _| t.assert(false, "this holds"));
@@ -128,13 +128,13 @@ fn tells_the_failure_of_the_test_first_and_that_of_the_tear_down_too() {
         let tear_down = |_: &mut Test, _| panic!("not tidy");
         noted(suite, diary).tear_down(tear_down).test("fails", |t, _| t.assert(false, "this holds"));
     });
-    let told = "panicked while the fixture was torn down: not tidy";
-    assert_eq!((message(ended), late), ("not true: this holds".into(), vec![told.into()]));
+    let reported = "panicked while the fixture was torn down: not tidy";
+    assert_eq!((message(ended), late), ("not true: this holds".into(), vec![reported.into()]));
 }
 
 #[test]
 fn can_skip_the_test_before_it_begins() {
-    let (ended, late, told) = run(|suite, diary| {
+    let (ended, late, reported) = run(|suite, diary| {
         let mut fixture = suite.fixture("needy", |t| {
             t.skip("no such luck")?;
             Ok(())
@@ -146,7 +146,7 @@ fn can_skip_the_test_before_it_begins() {
         });
     });
     assert_eq!(message(ended), "skipped: no such luck");
-    assert_eq!((late, told), (vec![], vec![]));
+    assert_eq!((late, reported), (vec![], vec![]));
 }
 
 #[test]

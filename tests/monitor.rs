@@ -1,4 +1,4 @@
-//! The monitor client against a peer that says what a script tells it to, over a real socket.
+//! The monitor client against a peer that follows a script, over a real socket.
 #![expect(clippy::unwrap_used, reason = "a broken fixture should fail loudly")]
 
 #[path = "support/peer.rs"]
@@ -324,7 +324,7 @@ fn a_return_without_id_answers_nothing() {
 }
 
 #[test]
-fn an_error_that_nothing_asked_for_is_told() {
+fn an_error_that_nothing_asked_for_is_reported() {
     let script = |peer: &mut Peer| {
         peer.say(r#"{"error": {"class": "GenericError", "desc": "JSON parse error"}}"#);
         peer.linger();
@@ -344,7 +344,7 @@ fn an_error_of_a_strange_form_is_shown_whole() {
 // ---- garbage -----------------------------------------------------------------------------------
 
 #[test]
-fn garbage_is_told_with_what_it_was() {
+fn garbage_is_reported_with_what_it_was() {
     let cases: &[(&[u8], &str)] = &[
         (b"Segmentation fault", "not JSON (expected value at line 1 column 1)"),
         (b"\xff\xfe\x00", "not JSON (expected value at line 1 column 1)"),
@@ -353,7 +353,8 @@ fn garbage_is_told_with_what_it_was() {
         (b"[]", "not a JSON object"),
         (b"42", "not a JSON object"),
         (b"{}", "neither greeting, event nor reply"),
-        (b"{\"id\": 1}", "neither greeting, event nor reply"),
+        (b"{\"id\": 1}", "a reply with neither `return` nor `error`"),
+        (b"{\"return\": {}, \"error\": {}}", "a reply with both `return` and `error`"),
     ];
     for (garbage, problem) in cases {
         let script = |peer: &mut Peer| {
@@ -390,7 +391,7 @@ fn nesting_without_end_is_garbage() {
 // ---- the end of the connection -----------------------------------------------------------------
 
 #[test]
-fn the_end_of_file_at_every_point_is_told() {
+fn the_end_of_file_at_every_point_is_reported() {
     let second = r#"{"return": {}, "id": 0}"#;
     let third = event("STOP", json!({}));
     let fourth = r#"{"return": {"running": false}, "id": 1}"#;
@@ -425,7 +426,7 @@ fn the_end_of_file_at_every_point_is_told() {
 }
 
 #[test]
-fn a_command_after_the_end_is_told() {
+fn a_command_after_the_end_is_reported() {
     let error = with_monitor(
         |_| {},
         |monitor| {
@@ -587,7 +588,7 @@ fn an_event_that_came_before_a_reply_can_be_waited_for_after_it() {
 }
 
 #[test]
-fn what_a_wait_has_passed_over_is_told_from_what_is_unread() {
+fn what_a_wait_has_passed_over_is_kept_apart_from_what_is_unread() {
     let script = |peer: &mut Peer| {
         for number in 0..5 {
             peer.say(event("NUMBER", json!(number)));
@@ -622,7 +623,7 @@ fn the_transcript_has_both_directions() {
     with_peer(script, |stream| {
         let mut monitor = Monitor::negotiate(stream, "QEMU", None, Some(&path), ample()).unwrap();
         monitor.execute("five", (), ample()).unwrap();
-        // It tells at any time what is waited for.
+        // It says at any time what is waited for.
         assert!(std::fs::read_to_string(&path).unwrap().ends_with("{\"execute\":\"five\",\"id\":1}\n"));
     });
     let expected = format!(

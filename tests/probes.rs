@@ -137,8 +137,8 @@ fn the_default_machine_goes_by_its_short_name() {
         alias.map_or(name, |line| line.split(' ').next().unwrap())
     });
     assert_eq!(machine, alias.unwrap_or_default());
-    let told = TestEnv::from_vars([("QEMU_DEFAULT_MACHINE".into(), "mine".into())]).unwrap();
-    assert_eq!(told.default_machine().unwrap(), "mine");
+    let reported = TestEnv::from_vars([("QEMU_DEFAULT_MACHINE".into(), "mine".into())]).unwrap();
+    assert_eq!(reported.default_machine().unwrap(), "mine");
 }
 
 #[test]
@@ -479,7 +479,7 @@ fn other_programs_in_place_of_the_tools_are_found_out() {
     let error = problem("QEMU_IMG_PROG", "/bin/false", ToolKind::QemuImg);
     assert!(error.contains("`/bin/false --help` ended with exit status 1 and printed"), "{error}");
     let error = problem("QEMU_IO_PROG", "/bin/true", ToolKind::QemuIo);
-    assert!(error.contains("`/bin/true --version` told no version and printed"), "{error}");
+    assert!(error.contains("`/bin/true --version` named no version and printed"), "{error}");
     let error = problem("QEMU_PROG", "/bin/false", ToolKind::Qemu);
     assert!(error.contains("ended with exit status 1 and printed nothing"), "{error}");
     let image_tool = real(ToolKind::QemuImg);
@@ -488,7 +488,7 @@ fn other_programs_in_place_of_the_tools_are_found_out() {
 }
 
 #[test]
-fn several_broken_binaries_are_all_told() {
+fn several_broken_binaries_are_all_reported() {
     let binary = Path::new("/bin/false");
     let env = env(&[("QEMU_PROG", binary), ("QEMU_NBD_PROG", binary)]);
     let error = env.preflight(&ToolKind::ALL).unwrap_err().to_string();
@@ -504,7 +504,7 @@ fn several_broken_binaries_are_all_told() {
 }
 
 #[test]
-fn an_emulator_that_talks_nonsense_or_not_at_all_is_told_so() {
+fn an_emulator_that_talks_nonsense_or_not_at_all_is_reported() {
     let dir = tempfile::tempdir().unwrap();
     // It has no objects, and its monitor is the descriptor that the command line names.
     let monitor = "[ \"$1\" = -object ] && exit; fd=$(grep -o 'fd=[0-9]*' <<<\"$*\"); fd=${fd#fd=}";
@@ -578,9 +578,9 @@ fn a_machine_is_asked_for_only_where_the_default_is_no_good() {
     let needed = ["arm", "aarch64", "riscv64"].contains(&env.caps().emulator().unwrap().target.as_str());
     assert_eq!(env.machine_option().unwrap(), needed.then_some("virt"));
     let qemu = real(ToolKind::Qemu).into_os_string();
-    let told =
+    let reported =
         TestEnv::from_vars([("QEMU_PROG".into(), qemu), ("QEMU_OPTIONS".into(), "-M none".into())]).unwrap();
-    assert_eq!(told.machine_option().unwrap(), None);
+    assert_eq!(reported.machine_option().unwrap(), None);
 }
 
 #[test]

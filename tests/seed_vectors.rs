@@ -1,9 +1,9 @@
-//! The seed's own answers: inputs and outputs of its functions, recorded by running them.
+//! The answers of `iotests.py` itself: inputs and outputs of its functions, recorded by running them.
 //!
-//! `IOTESTS_SEED_VECTORS` names another file of the same form. Its `environment` has the seed's
+//! `IOTESTS_SEED_VECTORS` names another file of the same form. Its `environment` has that file's
 //! environment variables and `pid`. Each key of `vectors` is a function, with `NAME=VALUE` pairs
 //! after ` with ` for a changed environment; an input that is a list holds the arguments.
-//! `{"error": …}` and `{"fails": …}` mean that the seed raised, whatever it said. A vector that holds what
+//! `{"error": …}` and `{"fails": …}` mean that `iotests.py` raised, whatever it said. A vector that holds what
 //! no [`Value`] can, such as NaN, is not compared, but named on stderr.
 #![expect(clippy::unwrap_used, reason = "a bad vector file should fail loudly")]
 
@@ -169,7 +169,7 @@ fn is_sayable(word: &str) -> bool {
 
 /// Why there is no value.
 enum Failure {
-    /// The function failed, as the seed's may have.
+    /// The function failed, as that of `iotests.py` may have.
     Raised(String),
     /// This test does not know the function, or a filter it is given.
     UnknownFunction,
@@ -209,7 +209,7 @@ fn default_object() -> Value {
     })
 }
 
-/// The seed's module, as far as it is pure.
+/// The module `iotests`, as far as it is pure.
 struct Seed {
     env: BTreeMap<String, String>,
     paths: Paths,
@@ -344,7 +344,7 @@ fn shown(error: impl std::error::Error) -> String {
     error.to_string()
 }
 
-// What follows is what Rust's types demand of a caller and the seed finds out by raising.
+// What follows is what Rust's types demand of a caller and `iotests.py` finds out by raising.
 
 fn text(input: &Value) -> Result<&str, String> {
     input.as_str().ok_or_else(|| format!("{input} is no text"))

@@ -257,7 +257,7 @@ fn a_luks_image_gets_the_default_secret() {
 // ---- qemu-io -----------------------------------------------------------------------------------
 
 #[test]
-fn qemu_io_is_told_the_format_unless_the_case_does() {
+fn qemu_io_is_given_the_format_unless_the_case_names_one() {
     let stage = stage_with("qcow2", &[("CACHEMODE", "none")]);
     let t = &stage.test;
     let file = image(t, "disk");
@@ -274,7 +274,7 @@ fn qemu_io_is_told_the_format_unless_the_case_does() {
     let options = format!("driver=qcow2,file.filename={file}");
     let output = t.qemu_io(["-c", "read 0 512", "--image-opts", &options]).unwrap();
     assert!(output.command.contains("qemu-io --cache none --aio threads -c "), "{}", output.command);
-    // So spelt it counts for nothing, as in the seed; the last one wins.
+    // So spelt it counts for nothing, as in `iotests.py`; the last one wins.
     assert!(command(&["-fraw"]).contains(" -f qcow2 -fraw "));
 }
 
@@ -349,7 +349,7 @@ fn interactive_qemu_io_refuses_what_the_harness_has_to_do() {
 }
 
 #[test]
-fn interactive_qemu_io_that_does_not_start_tells_all_it_said() {
+fn interactive_qemu_io_that_does_not_start_shows_all_it_printed() {
     let stage = stage("qcow2");
     let t = &stage.test;
     let error = t.qemu_io_interactive([t.file("missing").as_str()]).unwrap_err();
@@ -360,7 +360,7 @@ fn interactive_qemu_io_that_does_not_start_tells_all_it_said() {
 }
 
 #[test]
-fn interactive_qemu_io_that_dies_is_told() {
+fn interactive_qemu_io_that_dies_is_reported() {
     let stage = stage("raw");
     let t = &stage.test;
     let file = image(t, "disk");
@@ -368,7 +368,7 @@ fn interactive_qemu_io_that_dies_is_told() {
     let error = io.cmd("abort").unwrap_err();
     assert!(matches!(error, Error::Died { launching: false, status: Status::Signalled(6), .. }), "{error}");
     drop(io);
-    assert_eq!(stage.late(), [""; 0], "it was told already");
+    assert_eq!(stage.late(), [""; 0], "it was reported already");
 
     let mut io = t.qemu_io_interactive([file.as_str()]).unwrap();
     assert!(matches!(io.cmd("sigraise 9"), Err(Error::Died { status: Status::Signalled(9), .. })));
@@ -460,7 +460,7 @@ fn a_tool_runs_beside_the_case() {
     ended.signal(Signal::SIGCONT).unwrap();
     assert!(is_gone(ended.pid()));
     drop(ended);
-    assert_eq!(stage.late(), [""; 0], "it died as it was told to");
+    assert_eq!(stage.late(), [""; 0], "it died of the signal that the case sent");
     let mut crashed = endless();
     crashed.signal(Signal::SIGCONT).unwrap();
     kill(Pid::from_raw(crashed.pid()), Signal::SIGSEGV).unwrap();
@@ -483,8 +483,11 @@ fn what_the_harness_kills_has_not_crashed_and_what_crashes_late_has() {
     kill(Pid::from_raw(late.pid()), Signal::SIGSEGV).unwrap();
     assert!(is_gone(late.pid()));
     drop(late);
-    let told = stage.late();
-    assert!(told[0].contains("qemu-storage-daemon ended unexpectedly: signal 11 (SIGSEGV)"), "{told:?}");
+    let reported = stage.late();
+    assert!(
+        reported[0].contains("qemu-storage-daemon ended unexpectedly: signal 11 (SIGSEGV)"),
+        "{reported:?}"
+    );
     t.context().registry().kill_all();
     assert!([server.pid(), daemon.pid(), io.pid(), tool.pid()].into_iter().all(is_gone));
     drop((server, daemon, io, tool));
@@ -520,7 +523,7 @@ fn any_program_is_run_within_the_deadline() {
 }
 
 #[test]
-fn the_emulator_tells_of_itself() {
+fn the_emulator_describes_itself() {
     let stage = stage("raw");
     let output = stage.test.qemu(["-M", "none", "-accel", "tcg", "-device", "help"]).unwrap();
     assert!(output.stdout.contains("virtio-blk"), "{}", output.stdout);
@@ -566,7 +569,7 @@ fn pid_files(t: &Test) -> Vec<String> {
 }
 
 #[test]
-fn a_server_that_does_not_start_is_told() {
+fn a_server_that_does_not_start_is_reported() {
     let stage = stage("qcow2");
     let t = &stage.test;
     let socket = t.socket("nbd").unwrap();
@@ -740,7 +743,7 @@ fn several_storage_daemons_need_names() {
 }
 
 #[test]
-fn a_storage_daemon_that_does_not_start_is_told() {
+fn a_storage_daemon_that_does_not_start_is_reported() {
     let stage = stage("raw");
     let t = &stage.test;
     for builder in
@@ -758,7 +761,7 @@ fn a_storage_daemon_that_does_not_start_is_told() {
 }
 
 #[test]
-fn a_storage_daemon_that_dies_is_told() {
+fn a_storage_daemon_that_dies_is_reported() {
     let stage = stage("raw");
     let t = &stage.test;
     let die = |pid: i32| {
@@ -778,7 +781,7 @@ fn a_storage_daemon_that_dies_is_told() {
         "{shown}"
     );
     drop(daemon);
-    assert_eq!(stage.late(), [""; 0], "it was told already");
+    assert_eq!(stage.late(), [""; 0], "it was reported already");
     // … to a wait for an event …
     let mut daemon = t.storage_daemon([""; 0]).qmp().start().unwrap();
     die(daemon.pid());
@@ -789,7 +792,7 @@ fn a_storage_daemon_that_dies_is_told() {
     );
     assert!(shown.contains("\nits monitor:\n    closed the monitor before an event"), "{shown}");
     drop(daemon);
-    assert_eq!(stage.late(), [""; 0], "it was told already");
+    assert_eq!(stage.late(), [""; 0], "it was reported already");
     // … to a stop …
     let daemon = t.storage_daemon([""; 0]).start().unwrap();
     die(daemon.pid());
@@ -919,7 +922,7 @@ fn scratch_files_go_with_the_trial() {
 }
 
 #[test]
-fn a_socket_path_that_is_too_long_is_told_before_anything_starts() {
+fn a_socket_path_that_is_too_long_is_reported_before_anything_starts() {
     let stage = stage("raw");
     let t = &stage.test;
     let error = t.socket(&"x".repeat(108)).unwrap_err();

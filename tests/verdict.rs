@@ -1,4 +1,4 @@
-//! Declarations are judged centrally, in the seed's order and with its reasons.
+//! Declarations are judged centrally, in the order of `iotests.py` and with its reasons.
 #![expect(clippy::unwrap_used, reason = "a test may panic")]
 
 use std::ffi::OsString;

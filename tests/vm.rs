@@ -166,7 +166,7 @@ fn an_accelerator_is_as_asked_for() {
         Err(other) => panic!("{other}"),
     }
 
-    // Where there is none, that is told; where there is, it works.
+    // Where there is none, that is reported; where there is, it works.
     for name in ["qtest", "kvm"] {
         let stage = stage(&[("IOTESTS_ACCEL", Path::new(name))]);
         match stage.test.vm().launch() {

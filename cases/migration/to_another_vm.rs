@@ -14,13 +14,8 @@ pub fn suite(s: &mut Suite) {
     s.test("disk_belongs_to_the_destination_afterwards", disk_moves).formats(["qcow2"]);
     s.test("destination_stays_paused_when_the_source_was", stays_paused);
     s.test("bitmaps_travel_with_the_disk", bitmaps).formats(["qcow2"]).unsupported_imgopts(["compat"]);
-    s.test("nobody_at_the_other_end", nobody)
-        .formats(["raw"])
-        .ignores_stderr("Failed to connect to", "nobody listens there");
-    s.test("cancelled_on_its_way", cancelled)
-        .formats(["raw"])
-        .ignores_stderr("failed to save SaveStateEntry", "so ends what was being sent when it was cancelled")
-        .ignores_stderr("Unable to write to socket", "cancelling shuts the socket down, maybe in the middle of a write");
+    s.test("nobody_at_the_other_end", nobody).formats(["raw"]);
+    s.test("cancelled_on_its_way", cancelled).formats(["raw"]);
     s.test("mistakes_are_refused", mistakes).formats(["raw"]);
 }
 
@@ -177,13 +172,15 @@ fn nobody(t: &mut Test) -> TestResult {
     turn_on(&mut source, "events")?;
     let nowhere = format!("unix:{}", t.socket("nobody")?);
     let reply = source.qmp("migrate", json!({ "uri": nowhere }))?;
-    // Newer versions tell at once what older ones tell by an event.
+    // Newer versions refuse at once, older ones send an event.
     if reply.get("error").is_none() {
         source.event_wait(EventMatch::new("MIGRATION").data(json!({ "status": "failed" })))?;
     }
     t.assert_qmp(&source.query("query-status")?, "return/status", "running")?;
     source.drive_io("drive0", "write -P 0x45 0 64k")?;
     source.shutdown()?;
+    // Some versions print why the migration failed, others do not: this reads it.
+    source.get_log();
     t.verify_pattern(&image, 0x45, "0", "64k")
 }
 
@@ -205,6 +202,8 @@ fn cancelled(t: &mut Test) -> TestResult {
     t.assert_qmp(&source.query("query-status")?, "return/status", "running")?;
     source.drive_io("drive0", "write -P 0x46 0 64k")?;
     source.shutdown()?;
+    // What it prints depends on what it was sending when it was cancelled: this reads it.
+    source.get_log();
     t.verify_pattern(&image, 0x46, "0", "64k")
 }
 

@@ -18,8 +18,8 @@ pub(crate) use clock::Clock;
 pub use file::ScratchFile;
 pub use late::Late;
 pub use run_dir::RunDir;
-pub(crate) use scratch::SOCKET_PATH_MAX;
 pub use scratch::Scratch;
+pub(crate) use scratch::too_long_for_sockets;
 pub(crate) use stderr::IsNoise;
 
 use stderr::Stderr;
@@ -231,7 +231,7 @@ impl Context {
         self.late.clone()
     }
 
-    /// Notes a failure of a case that already fails otherwise: both are told.
+    /// Notes a failure of a case that already fails otherwise: both are reported.
     pub fn report_too(&self, failure: Failure) {
         lock(&self.more_failures).push(failure);
     }
@@ -262,7 +262,8 @@ impl Context {
     }
 
     /// What programs printed beside their work that is neither declared nor logged: an [`Error::Stderr`] for each
-    /// such line. Meant for the end of a trial that found nothing else wrong.
+    /// such line; and an [`Error::Assertion`] for each declaration that no line has needed. Meant for the end of a trial
+    /// that ran to its end and found nothing else wrong.
     pub fn unexpected_stderr(&self) -> Vec<Error> {
         let hide = |text: &str| {
             let Paths { test_dir, sock_dir, .. } = self.paths();

@@ -19,7 +19,7 @@ const LOCK: &str = "lock";
 /// When one that is still called so was left behind for sure: it takes no time to lock it.
 const NEW_LIMIT: Duration = Duration::from_secs(600);
 
-/// Scratch and socket directories of one run. A lock file held for the life of the process tells a
+/// Scratch and socket directories of one run. A lock file held for the life of the process distinguishes a
 /// live run from a dead one, whose directories the next run removes.
 #[derive(Debug)]
 pub struct RunDir {

@@ -6,11 +6,29 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::{ScratchFile, mounts};
+use crate::env::TestEnv;
 use crate::error::{Error, Result};
 use crate::filter::Paths;
 
 /// Longest path the kernel takes for a Unix socket, without the final NUL.
-pub(crate) const SOCKET_PATH_MAX: usize = 107;
+const SOCKET_PATH_MAX: usize = 107;
+
+/// An error if the directory that sockets are made below is so long that the kernel would not take a socket in it. `below`
+/// is what follows the directory in the longest path of a socket.
+pub(crate) fn too_long_for_sockets(env: &TestEnv, below: &str) -> Option<Error> {
+    let (name, dir) = match env.sock_dir() {
+        Some(dir) => ("SOCK_DIR", dir),
+        None => ("TMPDIR", env.tmp_dir()),
+    };
+    let limit = SOCKET_PATH_MAX - below.len();
+    (dir.as_os_str().len() > limit).then(|| Error::Variable {
+        name: name.to_owned(),
+        value: dir.display().to_string(),
+        expected: format!(
+            "a path of at most {limit} bytes, since the sockets of the tests are made below it; SOCK_DIR may name another"
+        ),
+    })
+}
 
 /// The scratch and the socket directory of one trial. Removed when dropped, unless kept.
 #[derive(Debug)]

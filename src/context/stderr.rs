@@ -27,7 +27,15 @@ struct Watched {
 pub(super) struct Stderr {
     lines: Mutex<Vec<Line>>,
     watched: Mutex<Vec<Watched>>,
-    declared: Mutex<Vec<String>>,
+    declared: Mutex<Vec<Declared>>,
+}
+
+/// A text that a case declares, of lines that may stay.
+#[derive(Debug)]
+struct Declared {
+    text: String,
+    /// Whether a line has had it.
+    used: bool,
 }
 
 /// Whether a line is one of those that a program always prints, and that say nothing new.
@@ -49,26 +57,41 @@ impl Stderr {
     }
 
     pub(super) fn ignore(&self, text: &str) {
-        lock(&self.declared).push(text.to_owned());
+        lock(&self.declared).push(Declared { text: text.to_owned(), used: false });
     }
 
-    /// An error for each line that is neither declared nor, according to `is_logged`, in the log.
+    /// An error for each line that is neither declared nor, according to `is_logged`, in the log, and for each
+    /// declaration that no line has needed.
     pub(super) fn unexpected(&self, is_logged: impl Fn(&str) -> bool) -> Vec<Error> {
         for Watched { program, command, printed, is_noise } in lock(&self.watched).drain(..) {
             self.hear(&program, &command, printed.unseen().lines().filter(|line| !is_noise(line)));
         }
-        let declared = lock(&self.declared);
+        let mut declared = lock(&self.declared);
         let mut unexpected: Vec<Line> = Vec::new();
         for line in lock(&self.lines).drain(..) {
-            let is_known = declared.iter().any(|text| line.text.contains(text)) || is_logged(&line.text);
+            let mut is_known = false;
+            for one in declared.iter_mut().filter(|one| line.text.contains(&one.text)) {
+                (is_known, one.used) = (true, true);
+            }
+            let is_known = is_known || is_logged(&line.text);
             let is_repeated = unexpected.iter().any(|other| other.text == line.text);
             if !is_known && !is_repeated && !line.text.trim().is_empty() {
                 unexpected.push(line);
             }
         }
         let error = |Line { program, command, text }| Error::Stderr { program, command, line: text };
-        unexpected.into_iter().map(error).collect()
+        // Each is reported once.
+        let unused = declared.extract_if(.., |one| !one.used).map(|one| unused(&one.text));
+        unexpected.into_iter().map(error).chain(unused).collect()
     }
+}
+
+fn unused(text: &str) -> Error {
+    Error::assertion(format!(
+        "no program printed a line with {text:?}, which the case declares to be ignored on stderr\nwhat to do: remove the \
+         declaration, or declare it only where such a line is printed: `t.ignore_stderr(…)` under a condition, in a \
+         script `ignores-stderr: [condition] …`"
+    ))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

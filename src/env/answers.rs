@@ -40,7 +40,7 @@ impl Support {
     }
 }
 
-/// What `qemu-img --help` tells.
+/// What `qemu-img --help` says.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) struct ImageTool {
     pub(super) version: Version,

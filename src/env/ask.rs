@@ -18,7 +18,7 @@ pub(super) fn run(tool: &Tool, arguments: &[&str], deadline: Deadline) -> Result
 pub(super) fn ask_version(tool: &Tool, deadline: Deadline) -> Result<Version, String> {
     let output = run(tool, &["--version"], deadline)?;
     Version::find_in(&output.stdout)
-        .ok_or_else(|| format!("`{}` told no version{}", output.command, printed(&output)))
+        .ok_or_else(|| format!("`{}` named no version{}", output.command, printed(&output)))
 }
 
 /// That a binary does not do what it is for.

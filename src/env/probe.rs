@@ -156,8 +156,8 @@ impl<'e> Capabilities<'e> {
     }
 
     /// Whether LUKS images can really be created (`iotests.py: has_working_luks`), with no other options
-    /// than these: the seed adds `IMGOPTS` where luks is the tested format, and so skips every test for
-    /// options that LUKS does not know, which here fail. A refusal that does not name the image is told
+    /// than these: `iotests.py` adds `IMGOPTS` where luks is the tested format, and so skips every test for
+    /// options that LUKS does not know, which here fail. A refusal that does not name the image is reported
     /// without the blanks around it.
     ///
     /// # Errors
@@ -218,16 +218,18 @@ impl<'e> Capabilities<'e> {
                 let formats = titles.iter().find_map(|title| words_after(&output.stdout, title));
                 match (version, formats) {
                     (Some(version), Some(formats)) => Ok(ImageTool { version, formats }),
-                    _ => {
-                        Err(format!("`{}` told no version or no formats{}", output.command, printed(&output)))
-                    }
+                    _ => Err(format!(
+                        "`{}` named no version or no formats{}",
+                        output.command,
+                        printed(&output)
+                    )),
                 }
             },
         )
     }
 
     /// As [`know`](Self::know), for answers that come from making an image: a refusal is kept on disk
-    /// if its reason tells that it is for good, for its cause may be the disk rather than the binary.
+    /// if its reason shows that it is for good, for its cause may be the disk rather than the binary.
     fn know_created(
         self,
         cell: &'e Known<Support>,

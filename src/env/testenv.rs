@@ -169,7 +169,7 @@ impl TestEnv {
         self.tools[ToolKind::Qemu as usize].as_ref().map_or(&[], |tool| &tool.options)
     }
 
-    /// The first options of a qemu-io that is told a format (`iotests.py: qemu_io_args_no_fmt`).
+    /// The first options of a qemu-io that is given a format (`iotests.py: qemu_io_args_no_fmt`).
     /// Without the variable they are the cache and aio mode, as `check` has it, and so are those in
     /// [`tool`](Self::tool), which then need `-f` and a format as well.
     pub fn qemu_io_options_no_fmt(&self) -> &[String] {

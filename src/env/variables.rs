@@ -89,13 +89,13 @@ pub const VARIABLES: &[Variable] = &[
         "QEMU_IO_OPTIONS",
         "`--cache <CACHEMODE> --aio <AIOMODE>`",
         WORDS,
-        "first options of every qemu-io that is not told a format",
+        "first options of every qemu-io that is not given a format",
     ),
     var(
         "QEMU_IO_OPTIONS_NO_FMT",
         "`--cache <CACHEMODE> --aio <AIOMODE>`",
         WORDS,
-        "first options of every qemu-io that is told a format",
+        "first options of every qemu-io that is given a format",
     ),
     var("QEMU_NBD_OPTIONS", "none", WORDS, "first options of every qemu-nbd"),
     var(

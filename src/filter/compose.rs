@@ -80,6 +80,11 @@ impl Filter {
         Self::text(text::filter_qemu_io)
     }
 
+    /// Hides the times and rates of qemu-io, and leaves carriage returns.
+    pub(crate) fn qemu_io_times() -> Self {
+        Self::text(text::hide_timings)
+    }
+
     /// Removes carriage returns: see [`filter_win32`](super::filter_win32).
     pub fn win32() -> Self {
         Self::text(text::filter_win32)

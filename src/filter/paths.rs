@@ -53,7 +53,7 @@ pub fn filter_testfiles<'a>(text: &'a str, paths: &Paths) -> Cow<'a, str> {
 /// The test directory becomes `TEST_DIR` wherever it stands (`iotests.py: filter_test_dir`).
 ///
 /// The directory is read as a regular expression, so a `.` in it is any character: references made
-/// by the seed depend on that. As in Python, a `{` that begins no count is itself, and so is a `[` in
+/// by `iotests.py` depend on that. As in Python, a `{` that begins no count is itself, and so is a `[` in
 /// brackets. One that is no regular expression to Rust's `regex`, or matches nothing at all, is taken
 /// literally; a `+` after another repeat repeats that.
 pub fn filter_test_dir<'a>(text: &'a str, test_dir: &str) -> Cow<'a, str> {

@@ -22,7 +22,7 @@ pub enum Key<'a> {
 /// Puts `filter(key, leaf)` in the place of every leaf of a message, however deep (`iotests.py:
 /// filter_qmp`).
 ///
-/// A message that is itself a leaf is filtered too, as in later upstream versions; the seed raises.
+/// A message that is itself a leaf is filtered too, as in later upstream versions; `iotests.py` raises.
 pub fn filter_qmp(value: &mut Value, mut filter: impl FnMut(Key<'_>, Value) -> Value) {
     filter_at(Key::Whole, value, &mut filter);
 }
@@ -77,8 +77,8 @@ pub fn filter_qmp_generated_node_ids(value: &mut Value) {
 
 /// A copy of an event whose time is `SECS` and `USECS` (`iotests.py: filter_qmp_event`).
 ///
-/// An event without a timestamp stays as it is, as does, for which the seed raises, one whose timestamp is
-/// no object, and whatever is no object itself. Unlike the seed's, this never touches the caller's event.
+/// An event without a timestamp stays as it is, as does, for which `iotests.py` raises, one whose timestamp is
+/// no object, and whatever is no object itself. Unlike that of `iotests.py`, this never touches the caller's event.
 pub fn filter_qmp_event(event: &Value) -> Value {
     let mut event = event.clone();
     if let Some(Value::Object(timestamp)) = event.get_mut("timestamp") {

@@ -49,7 +49,7 @@ pub fn filter_qemu_io(text: &str) -> Cow<'_, str> {
 
 /// Looks for a label first and for the rest of a timing there: twice as fast as one pattern that
 /// begins with digits.
-fn hide_timings(text: &str) -> Cow<'_, str> {
+pub(super) fn hide_timings(text: &str) -> Cow<'_, str> {
     static TIMING: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r"\A ops; [0-9/:. sec]* \([0-9/.inf]* [EPTGMKiBbytes]*/sec and [0-9/.inf]* ops/sec\)")
     });

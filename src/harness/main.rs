@@ -19,6 +19,7 @@ use super::name::WrittenName;
 use super::printing::{self, failed, print, say};
 use super::shared::Run;
 use super::{Project, clashes, groups, preflight, run, signals, stale};
+use crate::context::too_long_for_sockets;
 use crate::env::{Listing, TestEnv, check_scratch_base};
 use crate::error::{Error, Result};
 use crate::script;
@@ -67,6 +68,9 @@ macro_rules! main {
     };
 }
 
+/// What follows the directory that sockets are made below in the path of a socket with a name of usual length.
+const SOCKET: &str = "/iotests-run-XXXXXX/9999/4194304-destination";
+
 /// Exit status when nothing was run because of a mistake in the project or its environment.
 const MISTAKE: u8 = 2;
 
@@ -102,6 +106,9 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         return new_case(&project, path).map_err(|error| vec![error]);
     }
     project.check_case_dir().map_err(|error| vec![error])?;
+    if !args.libtest.list {
+        none_of(too_long_for_sockets(&env, SOCKET).into_iter().collect())?;
+    }
     let suites = suites(&project, args)?;
     none_of(declarations(&project, &suites))?;
     match env.listing() {

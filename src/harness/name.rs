@@ -86,15 +86,11 @@ impl TrialName {
         }
     }
 
-    /// Where its files are kept, in the directory for those of all trials. There is no colon in it, which would make
-    /// QEMU take what is before it for a protocol.
+    /// Where its files are, in a directory for those of all trials: kept ones, and with an ending `.notrun` and
+    /// `.casenotrun` files. No two trials have the same. There is no colon in it, which would make QEMU take what is
+    /// before it for a protocol.
     pub(crate) fn kept_path(&self) -> PathBuf {
         place_of(&self.to_string())
-    }
-
-    /// What `.notrun` and `.casenotrun` files are called, before that.
-    pub(crate) fn file_stem(&self) -> String {
-        self.to_string().replace(MATRIX, ".").replace('/', "-")
     }
 
     /// As unittest names a test: first itself, then where it belongs.
@@ -199,7 +195,6 @@ mod tests {
         assert_eq!(trial.test.shared_stem(), "a/f/t");
         assert_eq!(trial.test.own_stem().as_deref(), Some("a/f/t/1.5M"));
         assert_eq!(trial.kept_path(), Path::new("a/f/t/1.5M.raw.nbd"));
-        assert_eq!(trial.file_stem(), "a-f-t-1.5M.raw.nbd");
     }
 
     #[test]

@@ -103,7 +103,7 @@ fn run_here(run: &Run, plan: &Plan, not_run: &mut Vec<String>) -> Result<Outcome
     }
     for late in ctx.take_late() {
         let reported =
-            |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.tells_same_end(&late));
+            |problem: &Problem| matches!(problem, Problem::Case(it) if it.error.describes_same_exit(&late));
         if !problems.iter().any(reported) {
             problems.push(Problem::Late(late));
         }

@@ -1,4 +1,4 @@
-//! Raw images in which every sector tells its own number.
+//! Raw images in which every sector holds its own number.
 
 use std::fs::File;
 use std::io::{BufWriter, Write};

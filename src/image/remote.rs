@@ -6,7 +6,7 @@ use crate::test::Test;
 impl Test {
     /// The name by which the tested protocol reaches a file of this machine
     /// (`iotests.py: remote_filename`). The user of `ssh` is `USER`, and `None` without one; an empty
-    /// variable is as good as none here, while the seed then names no user.
+    /// variable is as good as none here, while `iotests.py` then names no user.
     ///
     /// # Errors
     /// [`Error::Setup`] for a protocol other than `file` and `ssh`.

@@ -150,10 +150,6 @@ impl Collector {
 
     /// The text, and what it was if its lines ended otherwise.
     fn into_text(self) -> (String, Option<String>) {
-        let raw = raw_text_of(self.bytes);
-        match with_line_ends(&raw) {
-            Some(text) => (text, Some(raw)),
-            None => (raw, None),
-        }
+        with_line_ends(raw_text_of(self.bytes))
     }
 }

@@ -71,7 +71,7 @@ impl Child {
     /// How it ended, if it has.
     ///
     /// # Errors
-    /// [`Error::Io`] when the system does not tell.
+    /// [`Error::Io`] when the system does not report it.
     pub fn try_status(&mut self) -> Result<Option<Status>> {
         self.wait_until(Deadline::after(Duration::ZERO))
     }
@@ -102,12 +102,12 @@ impl Child {
     /// Kills the whole group and reaps the child.
     ///
     /// # Errors
-    /// [`Error::Timeout`] when not even that ends it in time; [`Error::Io`] when the system does not tell how it ended.
+    /// [`Error::Timeout`] when not even that ends it in time; [`Error::Io`] when the system does not report how it ended.
     pub fn kill(&mut self) -> Result<Status> {
         if let Some(status) = self.status {
             return Ok(status);
         }
-        // Nothing left to kill is fine: the wait below tells how it ended.
+        // Nothing left to kill is fine: the wait below finds out how it ended.
         let _ = killpg(self.group, Signal::SIGKILL);
         self.wait(Deadline::after(KILL_LIMIT))
     }

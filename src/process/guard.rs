@@ -52,7 +52,7 @@ pub(crate) fn remove_at_end(dir: &Path) {
 /// The guard is a help in the worst case: that it is missing, or does not listen, hurts nothing
 /// else.
 enum Guard {
-    /// No child was started yet; what it is to be told then.
+    /// No child was started yet; what it is sent then.
     Asleep(String),
     Awake(PipeWriter),
     Missing,

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::output::text_of;
+use crate::output::{raw_text_of, text_of};
 
 /// How much of it a message shows: a child that prints without end shall not fill the memory.
 const TAIL: u64 = 64 * 1024;
@@ -24,7 +24,7 @@ impl Printed {
         Self { file: file.into(), seen: Arc::default() }
     }
 
-    /// All of it, for the case to read.
+    /// All of it, for the case to read; its lines end as they do in the file.
     pub(crate) fn show(&self) -> String {
         self.seen.store(self.len(), Ordering::Relaxed);
         self.whole()
@@ -35,9 +35,9 @@ impl Printed {
         self.since(self.seen.load(Ordering::Relaxed))
     }
 
-    /// All of it.
+    /// All of it; its lines end as they do in the file.
     pub(crate) fn whole(&self) -> String {
-        self.since(0)
+        raw_text_of(self.bytes_since(0))
     }
 
     /// How much it is so far.
@@ -47,6 +47,10 @@ impl Printed {
 
     /// What came after the first `skipped` bytes.
     pub(crate) fn since(&self, skipped: u64) -> String {
+        text_of(self.bytes_since(skipped))
+    }
+
+    fn bytes_since(&self, skipped: u64) -> Vec<u8> {
         let read = || -> Result<Vec<u8>> {
             let mut file = File::open(&self.file)?;
             let mut bytes = Vec::new();
@@ -56,7 +60,7 @@ impl Printed {
             file.take(length).read_to_end(&mut bytes)?;
             Ok(bytes)
         };
-        read().map(text_of).unwrap_or_default()
+        read().unwrap_or_default()
     }
 
     /// The last of it, at `most` this many bytes, and how many there are before.
@@ -65,11 +69,10 @@ impl Printed {
         (before, self.since(before))
     }
 
-    /// The last of it, for a message.
+    /// The last of it, for an error; its lines end as they do in the file.
     pub(crate) fn tail(&self) -> String {
-        match self.end(TAIL) {
-            (0, text) => text,
-            (before, text) => format!("({before} bytes before)\n{text}"),
-        }
+        let before = self.len().saturating_sub(TAIL);
+        let text = raw_text_of(self.bytes_since(before));
+        if before == 0 { text } else { format!("({before} bytes before)\n{text}") }
     }
 }

@@ -50,7 +50,7 @@ impl Registry {
         self.lock().closed || self.parent.as_ref().is_some_and(|parent| parent.is_closed())
     }
 
-    /// The command lines of what is alive, as the kernel tells them.
+    /// The command lines of what is alive, as the kernel shows them.
     pub fn commands(&self) -> Vec<String> {
         let command = |group: &i32| {
             let words = std::fs::read(format!("/proc/{group}/cmdline")).ok()?;

@@ -75,8 +75,9 @@ impl FromStr for JobStatus {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL.into_iter().find(|status| status.name() == text).ok_or_else(|| {
-            format!("a job's status is {text:?}, expected one of {}", Self::ALL.map(Self::name).join(", "))
-        })
+        Self::ALL
+            .into_iter()
+            .find(|status| status.name() == text)
+            .ok_or_else(|| format!("{text:?}, expected one of {}", Self::ALL.map(Self::name).join(", ")))
     }
 }

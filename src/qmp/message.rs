@@ -5,7 +5,7 @@ use serde_json::{Deserializer, Value};
 
 use crate::error::QmpError;
 
-/// One message of the monitor, told apart by its keys.
+/// One message of the monitor, distinguished by its keys.
 #[derive(Debug)]
 pub(super) enum Message {
     /// The first line of a connection.
@@ -27,11 +27,16 @@ impl Message {
             Ok(Self::Event { event: value, bytes: line.len() })
         } else if map.contains_key("QMP") {
             Ok(Self::Greeting(value))
-        } else if map.contains_key("return") || map.contains_key("error") {
-            let id = map.shift_remove("id");
-            Ok(Self::Reply { id, body: value })
         } else {
-            Err("neither greeting, event nor reply".to_owned())
+            match (map.contains_key("return"), map.contains_key("error"), map.contains_key("id")) {
+                (true, true, _) => Err("a reply with both `return` and `error`".to_owned()),
+                (false, false, true) => Err("a reply with neither `return` nor `error`".to_owned()),
+                (false, false, false) => Err("neither greeting, event nor reply".to_owned()),
+                _ => {
+                    let id = map.shift_remove("id");
+                    Ok(Self::Reply { id, body: value })
+                }
+            }
         }
     }
 }

@@ -201,7 +201,8 @@ pub trait Declare {
     }
 
     /// Lines with this text that programs print beside their work, such as warnings, and why they may stay. Any other
-    /// line that is not logged either fails the trial.
+    /// line that is not logged either fails the trial, and so does a text that no line has: what some versions or
+    /// formats alone print is for [`Test::ignore_stderr`](crate::test::Test::ignore_stderr).
     fn ignores_stderr(&mut self, text: &str, reason: &str) -> &mut Self {
         let ignored = IgnoredStderr { text: text.to_owned(), reason: reason.to_owned() };
         self.declaration_mut().ignored_stderr.push(ignored);

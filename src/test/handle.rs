@@ -146,8 +146,10 @@ impl Test {
         Err(Error::Skip(reason.into()))
     }
 
-    /// Lets lines with this text pass that programs print beside their work, such as warnings; `reason` is for who
-    /// reads the case. A suite declares it by [`Declare::ignores_stderr`](crate::suite::Declare::ignores_stderr).
+    /// Lets lines with this text pass that programs print beside their work, such as warnings; `reason` is for those
+    /// who read the case. If no program prints such a line, the trial fails: where that depends on the version or the
+    /// format, call this under a condition. A suite declares it by
+    /// [`Declare::ignores_stderr`](crate::suite::Declare::ignores_stderr).
     pub fn ignore_stderr(&self, text: &str, reason: &str) {
         assert!(!text.trim().is_empty() && !reason.trim().is_empty(), "expected a text, and the reason");
         self.ctx.ignore_stderr(text);

@@ -118,7 +118,7 @@ fn parse(args: &[String]) -> Result<Parsed, ArgsError> {
             Word::Help => return Err(ArgsError::Help(arg.clone())),
             Word::Known(option, joined) => {
                 let value = match joined {
-                    // argparse drops this one, and the seed ends with an empty list among its
+                    // argparse drops this one, and `iotests.py` ends with an empty list among its
                     // arguments.
                     Some("--") => Err(ArgsError::BadValue(arg.clone())),
                     Some(value) => Ok(value.to_owned()),

@@ -84,13 +84,7 @@ impl Daemon {
 
     /// Its whole run.
     fn output(&self, status: Status) -> Output {
-        Output {
-            command: self.child.command().to_owned(),
-            status,
-            stdout: self.log.whole(),
-            stderr: String::new(),
-            raw: None,
-        }
+        Output::of(self.child.command().to_owned(), status, self.log.whole())
     }
 
     /// The error for an end that nobody asked for. The case gets with it what the server has printed.
@@ -211,9 +205,9 @@ impl Start {
                 program: kind.name().to_owned(),
                 launching: true,
                 status: output.status,
-                command: output.command,
                 monitor: String::new(),
-                log: output.stdout,
+                log: output.raw().to_owned(),
+                command: output.command,
             }),
         }
     }

@@ -11,7 +11,7 @@ use crate::filter::Filter;
 use crate::process::{Capture, Output, Status};
 use crate::test::Test;
 
-/// What `img_info_log` can be told besides the file (`iotests.py: img_info_log`).
+/// What `img_info_log` takes besides the file (`iotests.py: img_info_log`).
 #[derive(Clone, Debug, Default)]
 pub struct InfoLog<'a> {
     /// Name to hide instead of the file's own.

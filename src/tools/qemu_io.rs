@@ -16,7 +16,7 @@ use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
-use crate::output::text_of;
+use crate::output::{raw_text_of, text_of, with_line_ends};
 use crate::process::{Capture, Child, Deadline, MOST_OUTPUT, Output, Status, Stream};
 use crate::test::Test;
 
@@ -180,6 +180,11 @@ impl QemuIoInteractive {
     /// # Errors
     /// As [`cmd`](Self::cmd), but for [`Error::Tool`].
     pub fn try_cmd(&mut self, command: &str) -> Result<String> {
+        self.try_cmd_raw(command).map(|raw| with_line_ends(raw).0)
+    }
+
+    /// As [`try_cmd`](Self::try_cmd), lines ending as they did.
+    pub(crate) fn try_cmd_raw(&mut self, command: &str) -> Result<String> {
         if command.contains('\n') {
             return Err(Error::misuse(format!("a qemu-io command is one line, this is more: {command:?}")));
         }
@@ -188,11 +193,12 @@ impl QemuIoInteractive {
             return Err(Error::misuse("end an interactive qemu-io by close(), not by a quit command"));
         }
         self.send(command)?;
-        let printed = self.read_to_prompt(command, false)?;
+        let raw = self.read_to_prompt(command, false)?;
         self.may_hide_failures |= is_async(command);
+        let (printed, _) = with_line_ends(raw.clone());
         self.has_failed |= reports_failure(&printed);
         self.requests.check(self.child.command(), command, &printed)?;
-        Ok(printed)
+        Ok(raw)
     }
 
     /// Quits and waits for the end.
@@ -268,7 +274,7 @@ impl QemuIoInteractive {
                 let rest = self.unread.split_off(searched + at + PROMPT.len());
                 let mut text = std::mem::replace(&mut self.unread, rest);
                 text.truncate(searched + at);
-                return Ok(text_of(text));
+                return Ok(raw_text_of(text));
             }
             searched = self.unread.len().saturating_sub(PROMPT.len() - 1);
             self.wait_for_output(&format!("qemu-io's prompt after {command:?}"), deadline)?;
@@ -309,7 +315,7 @@ impl QemuIoInteractive {
     /// What it has printed and no command has returned yet; the last of it, if that is much.
     fn printed(&self) -> String {
         const MOST: usize = 8192;
-        text_of(self.unread[self.unread.len().saturating_sub(MOST)..].to_vec())
+        raw_text_of(self.unread[self.unread.len().saturating_sub(MOST)..].to_vec())
     }
 
     fn died(&mut self, launching: bool) -> Error {
@@ -339,7 +345,7 @@ impl QemuIoInteractive {
     fn output(&self, status: Status, command: &str, printed: String) -> Output {
         let after = if command.is_empty() { String::new() } else { format!(", at its prompt: {command}") };
         let command = format!("{}{after}", self.child.command());
-        Output { command, status, stdout: printed, stderr: String::new(), raw: None }
+        Output::of(command, status, printed)
     }
 }
 

@@ -25,13 +25,7 @@ impl Test {
             Start::Serving(daemon) => {
                 let command = daemon.child.command().to_owned();
                 self.context().own(daemon);
-                Ok(Output {
-                    command,
-                    status: Status::Exited(0),
-                    stdout: String::new(),
-                    stderr: String::new(),
-                    raw: None,
-                })
+                Ok(Output::of(command, Status::Exited(0), String::new()))
             }
             Start::Ended(output) => match output.status {
                 Status::Exited(0) => Ok(output),

@@ -10,6 +10,7 @@ use super::stderr;
 use crate::context::Context;
 use crate::env::ToolKind;
 use crate::error::{Error, Result};
+use crate::output::with_line_ends;
 use crate::process::{Capture, Child, Cmd, Output, Printed, Status, Stream};
 use crate::test::Test;
 
@@ -88,7 +89,7 @@ impl Test {
             log: Printed::to(log.as_path()),
             context: Arc::clone(context),
             signals: Vec::new(),
-            end_told: false,
+            end_is_known: false,
         })
     }
 }
@@ -116,7 +117,7 @@ pub struct RunningTool {
     /// The signals that the case has sent: death by one of them is what it wanted.
     signals: Vec<Signal>,
     /// Whether how it ended, if it did, is known to the case.
-    end_told: bool,
+    end_is_known: bool,
 }
 
 impl RunningTool {
@@ -125,7 +126,7 @@ impl RunningTool {
         self.child.pid().as_raw()
     }
 
-    /// Sends it a signal. If it dies of it, dropping it is fine; [`wait`](Self::wait) still tells of the death.
+    /// Sends it a signal. If it dies of it, dropping it is fine; [`wait`](Self::wait) still reports the death.
     ///
     /// # Errors
     /// [`Error::Io`] when the kernel refuses.
@@ -136,7 +137,7 @@ impl RunningTool {
 
     /// What it has printed so far, stdout and stderr as one text.
     pub fn printed(&self) -> String {
-        self.log.whole()
+        with_line_ends(self.log.whole()).0
     }
 
     /// Waits for its end.
@@ -144,7 +145,7 @@ impl RunningTool {
     /// # Errors
     /// As [`Test::run`]; [`Error::NoEvidence`] when it does not show that it did its work.
     pub fn wait(mut self) -> Result<Output> {
-        self.end_told = true;
+        self.end_is_known = true;
         match self.child.wait(self.context.deadline()) {
             Ok(status) => {
                 let output = self.asked.judge(self.output(status))?;
@@ -160,14 +161,13 @@ impl RunningTool {
     }
 
     fn output(&self, status: Status) -> Output {
-        let command = self.child.command().to_owned();
-        Output { command, status, stdout: self.printed(), stderr: String::new(), raw: None }
+        Output::of(self.child.command().to_owned(), status, self.log.whole())
     }
 }
 
 impl Drop for RunningTool {
     fn drop(&mut self) {
-        if !self.end_told
+        if !self.end_is_known
             && let Ok(Some(status @ Status::Signalled(number))) = self.child.try_status()
             && !self.child.was_killed_with_the_rest()
             && !self.signals.iter().any(|sent| *sent as i32 == number)

@@ -148,6 +148,10 @@ fn full_name(name: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use super::super::point::Point;
+    use super::super::reference;
     use super::*;
 
     fn sample() -> (tempfile::TempDir, Tree) {
@@ -163,6 +167,8 @@ mod tests {
             ("tests/named.out", ""),
             ("tests/named.out.qcow2", ""),
             ("tests/helper", ""),
+            ("tests/001", ""),
+            ("tests/001.out", ""),
             ("group.local", "# mine\n\n1 fresh\nnamed fresh slow\n"),
         ];
         std::fs::create_dir(dir.path().join("tests")).expect("directory");
@@ -182,7 +188,25 @@ mod tests {
     #[test]
     fn tests_are_numbers_and_names_with_a_reference() {
         let (_dir, tree) = sample();
-        assert_eq!(found(&tree, &[], &[]), ["001", "tests/named"]);
+        assert_eq!(found(&tree, &[], &[]), ["001", "tests/001", "tests/named"]);
+    }
+
+    #[test]
+    fn a_number_and_a_name_alike_share_nothing() {
+        let (_dir, tree) = sample();
+        let tests = find(&tree, &GroupFilter::default()).expect("tests");
+        let points = tests.into_iter().map(|test| Point {
+            test: Arc::new(test),
+            format: "raw".to_owned(),
+            protocol: "file".to_owned(),
+        });
+        let points: Vec<_> = points.filter(|point| point.test.base_name() == "001").collect();
+        let [number, name] = &points[..] else { panic!("{points:?}") };
+        assert_ne!(number.name(), name.name());
+        assert_ne!(number.name().kept_path(), name.name().kept_path());
+        let reference = |point: &Point| reference::find(&point.test.path, false, "raw", || Ok(String::new()));
+        let references = [number, name].map(|point| reference(point).expect("a look").expect("a reference"));
+        assert_ne!(references[0], references[1]);
     }
 
     #[test]
@@ -192,7 +216,7 @@ mod tests {
         assert_eq!(found(&tree, &["fresh"], &["slow"]), ["001"]);
         assert_eq!(found(&tree, &["slow"], &[]), ["tests/named"]);
         assert_eq!(found(&tree, &["disabled"], &[]), ["002"]);
-        assert_eq!(found(&tree, &[], &["slow", "disabled", "of-another-version"]), ["001"]);
+        assert_eq!(found(&tree, &[], &["slow", "disabled", "of-another-version"]), ["001", "tests/001"]);
         let filter = GroupFilter { include: vec!["quik".to_owned()], exclude: Vec::new() };
         let error = find(&tree, &filter).expect_err("no such group").to_string();
         for part in ["\"quik\"", "quick, rw", "did you mean \"quick\"?"] {

@@ -7,13 +7,12 @@ use std::path::{Path, PathBuf};
 
 use super::discovery::Test;
 use super::tree::Tree;
-use crate::context::SOCKET_PATH_MAX;
 use crate::env::{TestEnv, ToolKind};
 use crate::error::{Error, Result};
 
 /// What follows the directory that sockets are made below: that of a trial, and the longest name that
 /// a test gives to one.
-const SOCKET: &str = "/iotests-run-XXXXXX/9999/qemutarget-4194304-qtest.sock";
+pub(super) const SOCKET: &str = "/iotests-run-XXXXXX/9999/qemutarget-4194304-qtest.sock";
 
 /// Options for a qemu-io that the test gives the format to.
 const NO_FMT: &str = "QEMU_IO_OPTIONS_NO_FMT";
@@ -167,22 +166,6 @@ pub(super) fn bad_qemu_io_options(env: &TestEnv) -> Option<Error> {
             expected: "options without a format: these are added to those that a test has for its own"
                 .to_owned(),
         })
-    })
-}
-
-/// A directory for sockets whose name is so long that the kernel would not take theirs.
-pub(super) fn too_long_for_sockets(env: &TestEnv) -> Option<Error> {
-    let (name, dir) = match env.sock_dir() {
-        Some(dir) => ("SOCK_DIR", dir),
-        None => ("TMPDIR", env.tmp_dir()),
-    };
-    let limit = SOCKET_PATH_MAX - SOCKET.len();
-    (dir.as_os_str().len() > limit).then(|| Error::Variable {
-        name: name.to_owned(),
-        value: dir.display().to_string(),
-        expected: format!(
-            "a path of at most {limit} bytes, for the sockets of QEMU's tests are made below it; SOCK_DIR may name another"
-        ),
     })
 }
 

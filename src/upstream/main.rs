@@ -8,6 +8,7 @@ use super::environment::Surroundings;
 use super::runner::{Programs, Shared};
 use super::tree::Tree;
 use super::{discovery, environment, listing, plan, python, supervisor};
+use crate::context::too_long_for_sockets;
 use crate::env::{Listing, TestEnv, ToolKind};
 use crate::error::{Error, Result};
 use crate::harness::{self, Args, Project};
@@ -61,7 +62,7 @@ fn start(project: Project, args: &Args, env: TestEnv) -> Result<ExitCode, Vec<Er
         harness::say(format_args!("iotests: {HOW_TO_GET_ONE}"));
         return harness::conclude(project, args, env, Vec::new(), None).map_err(one);
     };
-    let problems = [environment::too_long_for_sockets(&env), environment::bad_qemu_io_options(&env)];
+    let problems = [too_long_for_sockets(&env, environment::SOCKET), environment::bad_qemu_io_options(&env)];
     harness::none_of(problems.into_iter().flatten().collect())?;
     let tree = Tree::open(suite).map_err(one)?;
     let work_dir = project.work_dir().join("upstream");

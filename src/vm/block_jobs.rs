@@ -29,8 +29,8 @@ impl Vm {
         self.test().assert_qmp(&jobs, "return", json!([]))
     }
 
-    /// Cancels a block job and waits for its end; returns the event that told of it
-    /// (`iotests.py: QMPTestCase.cancel_and_wait`). Then no job is left, and what else was told of this
+    /// Cancels a block job and waits for its end; returns the event that reported it
+    /// (`iotests.py: QMPTestCase.cancel_and_wait`). Then no job is left, and what else was reported about this
     /// one is forgotten.
     ///
     /// # Errors
@@ -58,7 +58,7 @@ impl Vm {
     }
 
     /// Waits until a block job has completed without an error, all of it done; returns the event
-    /// (`iotests.py: QMPTestCase.wait_until_completed`). Then no job is left, and what else was told of
+    /// (`iotests.py: QMPTestCase.wait_until_completed`). Then no job is left, and what else was reported about
     /// this one is forgotten.
     ///
     /// # Errors
@@ -193,7 +193,7 @@ impl Vm {
         let deadline = self.test().context().limit(PAUSE_LIMIT);
         let changed = |event: &Value| event["event"] == STATUS_CHANGE && event["data"]["id"] == job;
         loop {
-            // A change that is told before the answer to the query may be younger than the answer.
+            // A change that is reported before the answer to the query may be younger than the answer.
             let seen = self.queued_events()?;
             let reply = self.qmp("query-block-jobs", ())?;
             let jobs = reply["return"].as_array();
@@ -207,7 +207,7 @@ impl Vm {
                 let (what, last_seen) = (format!("block job {job} to pause"), format!("{entry:#}"));
                 return Err(Error::Timeout { what, after: deadline.elapsed(), last_seen }.into());
             }
-            // QEMU tells that a job is paused shortly before it is idle, which it does not tell.
+            // QEMU reports that a job is paused shortly before it is idle, and does not report the latter.
             let patience = if entry["paused"] == true { deadline.at_most(SOON) } else { deadline };
             self.await_event(seen, changed, patience)?;
         }
@@ -232,7 +232,7 @@ impl Vm {
         .into())
     }
 
-    /// Demands that no block job is left, and forgets all that was told of this one: the next job of
+    /// Demands that no block job is left, and forgets all that was reported about this one: the next job of
     /// its name would seem to be further than it is.
     #[track_caller]
     fn assert_block_job_gone(&mut self, drive: &str) -> TestResult {

@@ -101,7 +101,7 @@ fn differs(graph: &Value, root: &str, path: &str, expected: Option<&str>) -> Res
         (None, _) => "no node".to_owned(),
     };
     let expected = expected.map_or_else(|| "none".to_owned(), |name| format!("{name:?}"));
-    Ok(Some(format!("at {path:?} of {root:?} is {found}, expected {expected}; {}", told(graph))))
+    Ok(Some(format!("at {path:?} of {root:?} is {found}, expected {expected}; {}", description(graph))))
 }
 
 /// The name of the node a path leads to; `None` when only its last step leads nowhere.
@@ -110,7 +110,7 @@ fn follow<'a>(graph: &'a Value, root: &str, path: &str) -> Result<Option<&'a str
         return Err(format!("block path {path:?} must start with a slash"));
     };
     let Some(mut node) = nodes(graph).find(|node| node["name"] == root) else {
-        return Err(format!("there is no node {root:?} to start from; {}", told(graph)));
+        return Err(format!("there is no node {root:?} to start from; {}", description(graph)));
     };
     let mut steps = steps.split('/').peekable();
     while let Some(step) = steps.next() {
@@ -120,7 +120,10 @@ fn follow<'a>(graph: &'a Value, root: &str, path: &str) -> Result<Option<&'a str
             Some(child) => child,
             None if steps.peek().is_none() => return Ok(None),
             None => {
-                return Err(format!("block path {path:?} of {root:?} ends before {step:?}; {}", told(graph)));
+                return Err(format!(
+                    "block path {path:?} of {root:?} ends before {step:?}; {}",
+                    description(graph)
+                ));
             }
         };
     }
@@ -136,7 +139,7 @@ fn edges(graph: &Value) -> impl Iterator<Item = &Value> {
 }
 
 /// The graph as people read it: an edge a line, permissions left out.
-fn told(graph: &Value) -> String {
+fn description(graph: &Value) -> String {
     let name = |id: &Value| {
         let node = nodes(graph).find(|node| node["id"] == *id);
         node.and_then(|node| node["name"].as_str()).unwrap_or("?")

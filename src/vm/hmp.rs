@@ -66,8 +66,11 @@ impl Vm {
         let line = qemu_io_command_line(target, command);
         let before = self.log().map_or(0, Printed::len);
         let reply = self.hmp(&line)?;
-        let printed = self.log().map(|log| log.since(before)).unwrap_or_default();
+        let mut printed = self.log().map(|log| log.since(before)).unwrap_or_default();
         self.demand_reports(command, &reply)?;
+        if let Some(shown) = reply["return"].as_str().filter(|text| is_output(text)) {
+            printed.push_str(shown);
+        }
         Ok(DriveIo { command: line, reply, printed })
     }
 
@@ -145,6 +148,11 @@ fn qemu_io_command_line(target: IoTarget<'_>, command: &str) -> String {
     }
 }
 
+/// Whether a reply is output: QEMU prints this part of what `info` shows to the monitor, where objections go as well.
+fn is_output(reply: &str) -> bool {
+    reply.starts_with("Format specific information:")
+}
+
 /// What came of a qemu-io command.
 #[derive(Debug)]
 pub(crate) struct DriveIo {
@@ -152,7 +160,7 @@ pub(crate) struct DriveIo {
     pub(crate) command: String,
     /// The reply to it.
     pub(crate) reply: Value,
-    /// What QEMU printed meanwhile.
+    /// What QEMU printed meanwhile, and what of the reply is output.
     pub(crate) printed: String,
 }
 
@@ -160,11 +168,16 @@ impl DriveIo {
     /// Why it failed, if it did.
     pub(crate) fn failure(&self) -> Option<Error> {
         let Self { command, reply, printed } = self;
-        // A success replies nothing, an objection says why.
-        if reply["return"] == "" && !reports_failure(printed) {
+        // A success replies nothing or a part of the output, an objection says why.
+        let is_fine = reply["return"].as_str().is_some_and(|text| text.is_empty() || is_output(text));
+        if is_fine && !reports_failure(printed) {
             return None;
         }
-        let objection = reply["return"].as_str().map_or_else(|| reply.to_string(), str::to_owned);
+        let objection = match reply["return"].as_str() {
+            Some(text) if is_output(text) => String::new(),
+            Some(text) => text.to_owned(),
+            None => reply.to_string(),
+        };
         let said = format!("{objection}{printed}");
         Some(Error::assertion(format!("{command} failed:\n{}", said.trim_end())))
     }

@@ -44,7 +44,7 @@ impl Job<'_> {
     pub fn wait_paused(&mut self) -> Result<()> {
         let deadline = self.vm.deadline(Wait::DEFAULT);
         loop {
-            // A change that is told before the answer to the query may be younger than the answer.
+            // A change that is reported before the answer to the query may be younger than the answer.
             let seen = self.vm.queued_events()?;
             let status = self.status()?;
             if matches!(status, JobStatus::Paused | JobStatus::Standby) {
@@ -78,12 +78,18 @@ impl Job<'_> {
     /// Its status now; an error when it is gone.
     ///
     /// # Errors
-    /// [`Error::Assertion`] when there is no such job.
+    /// [`Error::Assertion`] when there is no such job; [`Error::Monitor`] for a status that [`JobStatus`] does not have.
     pub fn status(&mut self) -> Result<JobStatus> {
         let Some(entry) = self.query()? else {
             return Err(Error::assertion(format!("there is no job {}", self.id)));
         };
-        entry["status"].as_str().unwrap_or_default().parse().map_err(Error::Assertion)
+        let status = entry["status"].as_str().unwrap_or_default().parse();
+        status.map_err(|problem: String| Error::Monitor {
+            peer: "QEMU".to_owned(),
+            problem: format!("replied to query-jobs with a status that is not known: {problem}"),
+            closed: false,
+            transcript: self.vm.last_messages(),
+        })
     }
 
     /// Tells it to pause, and does not wait until it has

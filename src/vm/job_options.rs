@@ -33,7 +33,7 @@ impl CancelJob {
     }
 
     /// Lets a drive go on that [`Vm::pause_drive`](super::Vm::pause_drive) holds, once the job is
-    /// told to end.
+    /// asked to end.
     #[must_use]
     pub fn resume(mut self) -> Self {
         self.resume = true;

@@ -9,11 +9,12 @@ use super::VmBuilder;
 use super::launch::{Running, start};
 use super::process::Process;
 use crate::error::{Error, Result};
+use crate::output::with_line_ends;
 use crate::process::{Deadline, Printed, Status};
 use crate::test::Test;
 use crate::tools::{Requests, is_noise};
 
-/// How long a VM may take to end once it was told to (`qemu.machine: shutdown`).
+/// How long a VM may take to end once it was asked to (`qemu.machine: shutdown`).
 const SHUTDOWN_LIMIT: Duration = Duration::from_secs(30);
 
 /// A QEMU of the trial (`iotests.py: VM`, `qemu.machine: QEMUMachine`).
@@ -121,7 +122,7 @@ impl Vm {
     /// # Errors
     /// [`Error::Died`] when it had ended by itself ([`Vm::wait_exit`] is for where it may), or ends
     /// by a signal or with a bad status;
-    /// [`Error::Timeout`] when it does not end, and [`Error::Monitor`] when it cannot be told to
+    /// [`Error::Timeout`] when it does not end, and [`Error::Monitor`] when it cannot be asked to
     /// (it is killed then).
     pub fn shutdown(&mut self) -> Result<()> {
         self.shutdown_within(SHUTDOWN_LIMIT)
@@ -216,10 +217,15 @@ impl Vm {
     /// (`qemu.machine: get_log`). `None` before the first launch; empty with `PRINT_QEMU`. Without
     /// the lines about qtest that `iotests.py` has to filter out: they are never printed.
     pub fn get_log(&self) -> Option<String> {
+        self.raw_log().map(|raw| with_line_ends(raw).0)
+    }
+
+    /// As [`get_log`](Self::get_log), lines ending as they did.
+    pub(crate) fn raw_log(&self) -> Option<String> {
         self.log.as_ref().map(Printed::show)
     }
 
-    /// The events of the last launch that no wait had looked at, such as what QEMU told of its end
+    /// The events of the last launch that no wait had looked at, such as what QEMU reported about its end
     /// (`iotests.py` loses them).
     pub fn take_unread_events(&mut self) -> Vec<Value> {
         std::mem::take(&mut self.unread)
@@ -304,7 +310,7 @@ impl Vm {
         running.process.remove_valgrind_log(status);
     }
 
-    /// Kills a QEMU that does not end when told to; hands back why.
+    /// Kills a QEMU that does not end when asked to; hands back why.
     fn abandon(&mut self, error: Error) -> Error {
         let Some(running) = &mut self.running else { return error };
         let error = running.process.kill_for(error);

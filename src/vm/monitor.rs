@@ -36,7 +36,7 @@ impl Vm {
                     self.running_mut(command)?.quit_sent = true;
                     Ok(json!({ "return": {} }))
                 }
-                // It may be told so twice.
+                // It may be asked twice.
                 Error::Monitor { closed: true, .. }
                     if command == "quit" && self.running_mut(command)?.quit_sent =>
                 {
@@ -209,7 +209,7 @@ impl Vm {
         }
     }
 
-    /// A monitor that broke because QEMU ended is told as QEMU's end, with its last words.
+    /// A monitor that broke because QEMU ended is reported as QEMU's end, with its last words.
     pub(super) fn explain(&mut self, error: Error) -> Error {
         let Ok(running) = self.running_mut("asking how QEMU ended") else { return error };
         let phase = if running.quit_sent { Phase::Quitting } else { Phase::Running };

@@ -26,7 +26,7 @@ pub(super) struct Process {
 pub(super) enum Phase {
     Launching,
     Running,
-    /// It was told to quit.
+    /// It was asked to quit.
     Quitting,
 }
 
@@ -39,7 +39,7 @@ impl Process {
             && let Ok(status) = self.last_words()
         {
             if phase == Phase::Quitting && status.success() {
-                problem.push_str(": it was told to quit, and has");
+                problem.push_str(": it was asked to quit, and has");
                 return error;
             }
             let monitor = if transcript.is_empty() { "" } else { problem.as_str() };

@@ -21,7 +21,7 @@ impl Gdb {
         gdb
     }
 
-    /// Lets the program run to its end; the packet that tells of it.
+    /// Lets the program run to its end; the packet that reports it.
     pub(crate) fn run_to_the_end(mut self) -> String {
         loop {
             self.send("vCont;c");

@@ -116,7 +116,7 @@ fn a_signal_takes_everything_along() {
 }
 
 #[test]
-fn what_had_run_before_a_signal_is_told_and_remembered() {
+fn what_had_run_before_a_signal_is_reported_and_remembered() {
     let project = Project::new();
     let tap = project.root().join("report.tap");
     let args = [

@@ -5,7 +5,7 @@ use std::fs;
 use crate::project::Project;
 
 #[test]
-fn all_bad_variables_are_told_at_once() {
+fn all_bad_variables_are_reported_at_once() {
     let project = Project::new();
     let ran = project.run_with(
         &[],
@@ -21,7 +21,7 @@ fn all_bad_variables_are_told_at_once() {
 }
 
 #[test]
-fn a_misspelt_format_is_told() {
+fn a_misspelt_format_is_reported() {
     let project = Project::new();
     let ran = project.run_with(&["--list"], &[("IMGFMT", "qcwo2,raw"), ("IMGPROTO", "pigeon")]);
     assert_eq!(ran.status.code(), Some(2));
@@ -37,7 +37,7 @@ fn bad_declarations_name_their_file() {
 }
 
 #[test]
-fn a_group_that_nothing_is_in_is_told() {
+fn a_group_that_nothing_is_in_is_reported() {
     let project = Project::new();
     let ran = project.run_with(&[], &[("IOTESTS_GROUPS", "quikc,!slow")]);
     assert_eq!(ran.status.code(), Some(2));
@@ -45,7 +45,7 @@ fn a_group_that_nothing_is_in_is_told() {
 }
 
 #[test]
-fn bad_numbers_of_threads_are_told() {
+fn bad_numbers_of_threads_are_reported() {
     let project = Project::new();
     let ran = project.finish(&mut project.command(["--test-threads=0"]));
     assert_eq!(ran.status.code(), Some(2));
@@ -56,7 +56,7 @@ fn bad_numbers_of_threads_are_told() {
 }
 
 #[test]
-fn files_that_cannot_be_are_told() {
+fn files_that_cannot_be_are_reported() {
     let project = Project::new();
     fs::write(project.root().join("file"), "").unwrap();
     let file = project.root().join("file/below");
@@ -69,12 +69,12 @@ fn files_that_cannot_be_are_told() {
 }
 
 #[test]
-fn a_script_that_is_no_text_is_told_with_the_place() {
+fn a_script_that_is_no_text_is_reported_with_the_place() {
     let project = Project::new();
     fs::create_dir_all(project.root().join("cases/bad")).unwrap();
     fs::write(project.root().join("cases/bad/bytes.case"), b"files: disk\nlog 'a\xc3\xa4\xe4'\n").unwrap();
     let ran = project.run(&["outcome/passes"]);
     assert_eq!(ran.status.code(), Some(2));
-    let told = "iotests: cases/bad/bytes.case:2:8: this is not UTF-8: save the file as UTF-8\n";
-    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    let reported = "iotests: cases/bad/bytes.case:2:8: this is not UTF-8: save the file as UTF-8\n";
+    assert!(ran.stderr.contains(reported), "{}", ran.stderr);
 }

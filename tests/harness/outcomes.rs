@@ -1,9 +1,9 @@
-//! How trials end, and what is told about it.
+//! How trials end, and what is reported about it.
 
 use crate::project::Project;
 
 #[test]
-fn each_outcome_is_told() {
+fn each_outcome_is_reported() {
     let project = Project::new();
     let ran = project.run(&["outcome/"]);
     assert_eq!(ran.status.code(), Some(101));
@@ -11,12 +11,12 @@ fn each_outcome_is_told() {
 }
 
 #[test]
-fn what_reproduces_a_failure_is_told_without_what_is_of_no_matter() {
+fn what_reproduces_a_failure_is_reported_without_what_is_of_no_matter() {
     let project = Project::new();
     let variables = [("IOTESTS_SUITE", "/"), ("IOTESTS_TIMEOUT_SCALE", "2"), ("NO_COLOR", "1")];
     let ran = project.run_with(&["outcome/fails"], &variables);
-    let told = "reproduce: TEST_DIR=ROOT/scratch IOTESTS_TIMEOUT_SCALE=2 cargo test ";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let reported = "reproduce: TEST_DIR=ROOT/scratch IOTESTS_TIMEOUT_SCALE=2 cargo test ";
+    assert!(ran.stdout.contains(reported), "{}", ran.stdout);
 }
 
 #[test]

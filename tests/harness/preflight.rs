@@ -1,4 +1,4 @@
-//! Binaries that are broken or not there: told once.
+//! Binaries that are broken or not there: reported once.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -97,13 +97,13 @@ fn what_needs_a_missing_server_is_known_to_be_skipped() {
     assert_eq!(listed.stdout, "servers/nbd::raw: test\nservers/storage::raw: test\n");
 }
 
-/// The one failure of a run, which is told instead of what it would have run.
+/// The one failure of a run, which is reported instead of what it would have run.
 fn one_failure(project: &Project, variables: &[(&str, &str)]) -> String {
     let ran = project.run_with(&["outcome/"], variables);
     assert_eq!(ran.status.code(), Some(101));
     assert_eq!(ran.results(), ["preflight: FAILED"]);
-    let told = ran.stdout.split_once("---- preflight ----\n").unwrap().1;
-    told.split_once("\nnothing else was run").unwrap().0.to_owned()
+    let reported = ran.stdout.split_once("---- preflight ----\n").unwrap().1;
+    reported.split_once("\nnothing else was run").unwrap().0.to_owned()
 }
 
 /// A program of the project's own.
@@ -122,13 +122,13 @@ fn version(kind: ToolKind) -> Version {
 #[test]
 fn a_server_that_is_named_must_be_there_and_work() {
     let project = Project::new();
-    let told = one_failure(&project, &[("QEMU_NBD_PROG", "/nonexistent/nbd")]);
+    let reported = one_failure(&project, &[("QEMU_NBD_PROG", "/nonexistent/nbd")]);
     assert!(
-        told.starts_with("no qemu-nbd: QEMU_NBD_PROG is \"/nonexistent/nbd\", which cannot be"),
-        "{told}"
+        reported.starts_with("no qemu-nbd: QEMU_NBD_PROG is \"/nonexistent/nbd\", which cannot be"),
+        "{reported}"
     );
-    let told = one_failure(&project, &[("QSD_PROG", "/bin/false")]);
-    assert!(told.starts_with("/bin/false is not a working qemu-storage-daemon: "), "{told}");
+    let reported = one_failure(&project, &[("QSD_PROG", "/bin/false")]);
+    assert!(reported.starts_with("/bin/false is not a working qemu-storage-daemon: "), "{reported}");
 }
 
 #[test]
@@ -149,12 +149,12 @@ fn a_binary_that_broke_without_changing_is_found_out() {
     };
     passes();
     fs::write(project.root().join("broken"), "").unwrap();
-    let told = one_failure(&project, &named);
+    let reported = one_failure(&project, &named);
     assert!(
-        told.starts_with("ROOT/qemu-io is not a working qemu-io: `ROOT/qemu-io --version` ended with"),
-        "{told}"
+        reported.starts_with("ROOT/qemu-io is not a working qemu-io: `ROOT/qemu-io --version` ended with"),
+        "{reported}"
     );
-    assert!(told.contains("libfoo.so.1 is gone"), "{told}");
+    assert!(reported.contains("libfoo.so.1 is gone"), "{reported}");
     // Each process of nextest would have to.
     let alone = project.run_with(&["--exact", "outcome/passes::raw"], &named);
     assert_eq!(alone.results(), ["outcome/passes::raw: ok"]);
@@ -162,9 +162,9 @@ fn a_binary_that_broke_without_changing_is_found_out() {
     let Version { major, minor, micro } = version(ToolKind::QemuIo);
     let other = format!("{major}.{minor}.{}", micro + 1);
     fs::write(project.root().join("other"), format!("qemu-io version {other}\n")).unwrap();
-    let told = one_failure(&project, &named);
+    let reported = one_failure(&project, &named);
     let known = format!("ROOT/qemu-io is qemu-io {other}, but was {major}.{minor}.{micro} when");
-    assert!(told.starts_with(&known), "{told}");
+    assert!(reported.starts_with(&known), "{reported}");
     passes();
 }
 
@@ -183,17 +183,18 @@ fn what_every_machine_needs_is_looked_for_once() {
         "environment variable VALGRIND_QEMU is \"y\": expected valgrind on PATH, where there is none: install it, or \
          unset the variable"
     );
-    // Where there is no KVM at all, that is told instead.
+    // Where there is no KVM at all, that is reported instead.
     let text = format!(
         "case \"$*\" in *'-accel tcg'* | '-object help' | --version) exec {} \"$@\" ;; esac\necho 'failed to initialize kvm'; exit 1",
         real(ToolKind::Qemu).display()
     );
     let qemu = program(&project, "half-a-qemu", &text);
-    let told = one_failure(&project, &[("QEMU_PROG", &qemu), ("IOTESTS_ACCEL", "kvm")]);
+    let reported = one_failure(&project, &[("QEMU_PROG", &qemu), ("IOTESTS_ACCEL", "kvm")]);
     assert!(
-        told.starts_with("environment variable IOTESTS_ACCEL is \"kvm\": expected ")
-            || told.starts_with("kvm does not work here: ") && told.contains("failed to initialize kvm"),
-        "{told}"
+        reported.starts_with("environment variable IOTESTS_ACCEL is \"kvm\": expected ")
+            || reported.starts_with("kvm does not work here: ")
+                && reported.contains("failed to initialize kvm"),
+        "{reported}"
     );
 }
 
@@ -297,7 +298,7 @@ fn a_version_that_is_too_old_is_an_error_and_one_that_is_new_a_warning() {
 }
 
 #[test]
-fn directories_that_are_no_good_are_told_by_their_variables() {
+fn directories_that_are_no_good_are_reported_by_their_variables() {
     let project = Project::new();
     let file = project.root().join("file");
     fs::write(&file, "").unwrap();
@@ -359,6 +360,26 @@ fn a_place_that_qemu_cannot_name_files_in_is_one_error() {
     }
 }
 
+#[test]
+fn a_place_that_is_too_long_for_sockets_is_one_error() {
+    let project = Project::new();
+    let long = project.root().join("long".repeat(20));
+    fs::create_dir(&long).unwrap();
+    let long = long.to_str().unwrap();
+    for variable in ["SOCK_DIR", "TMPDIR"] {
+        let ran = project.run_with(&["outcome/passes"], &[(variable, long)]);
+        assert_eq!((ran.status.code(), ran.stdout.as_str()), (Some(2), ""), "{}", ran.stderr);
+        let error = format!("iotests: environment variable {variable} is \"ROOT/long");
+        assert!(ran.stderr.starts_with(&error), "{}", ran.stderr);
+        assert!(ran.stderr.contains("\": expected a path of at most 63 bytes, since "), "{}", ran.stderr);
+        assert_eq!(ran.stderr.lines().count(), 2, "{}", ran.stderr);
+    }
+    let short = project.root().join("s");
+    let ran =
+        project.run_with(&["outcome/passes"], &[("TMPDIR", long), ("SOCK_DIR", short.to_str().unwrap())]);
+    assert_eq!(ran.results(), ["outcome/passes::raw: ok"], "{}", ran.stderr);
+}
+
 /// The program of the project under limits that a shell sets.
 fn under(project: &Project, limits: &str, args: &[&str]) -> Command {
     let plain = project.command(args);
@@ -378,9 +399,9 @@ fn too_few_open_files_are_one_failure_that_says_how_to_have_more() {
     let args = ["outcome/passes", "references/same", "--test-threads=4"];
     let ran = project.finish(&mut under(&project, "ulimit -n 30", &args));
     assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
-    let told = "\nthis process may have 30 files open, and may not raise that beyond 30; 4 trials at a time need 128\n\
+    let reported = "\nthis process may have 30 files open, and may not raise that beyond 30; 4 trials at a time need 128\n\
                 what to do: run it where `ulimit -Hn` is higher, or with a smaller --test-threads\n";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert!(ran.stdout.contains(reported), "{}", ran.stdout);
     // A limit that may be raised is.
     let ran = project.finish(&mut under(&project, "ulimit -Sn 30", &args));
     assert_eq!(ran.status.code(), Some(0), "{}{}", ran.stdout, ran.stderr);
@@ -412,13 +433,13 @@ fn a_disk_that_is_too_small_is_one_failure() {
     }
     let ran = on_disk("1m", &["outcome/", "references/"]);
     assert_eq!(ran.results(), ["preflight: FAILED"], "{}", ran.stderr);
-    let told = "\nonly 1 MiB are free in ROOT/disk, and a run needs 64 MiB\nwhat to do: free some space, or set TEST_DIR";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    let reported = "\nonly 1 MiB are free in ROOT/disk, and a run needs 64 MiB\nwhat to do: free some space, or set TEST_DIR";
+    assert!(ran.stdout.contains(reported), "{}", ran.stdout);
     // A few trials are run nevertheless, and what fails has that as its reason.
     let ran = on_disk("1m", &["references/differs", "references/missing", "--test-threads=1"]);
     let failed = ["references/differs::raw: FAILED", "references/missing::raw: FAILED"];
     assert_eq!(ran.results(), failed, "{}", ran.stderr);
-    let told = "ERROR: the harness could not do its part: the disk that TEST_DIR is on is full: free some space, or set \
+    let reported = "ERROR: the harness could not do its part: the disk that TEST_DIR is on is full: free some space, or set \
                 TEST_DIR to a directory on another disk\n    references/differs::raw\n    references/missing::raw\n";
-    assert!(ran.stderr.contains(told), "{}", ran.stderr);
+    assert!(ran.stderr.contains(reported), "{}", ran.stderr);
 }

@@ -130,7 +130,7 @@ impl Project {
         for (pattern, replacement) in [
             (r"finished in [0-9.]+s", "finished in TIME"),
             (r"(Ran \d+ tests?) in [0-9.]+s", "$1 in TIME"),
-            // How long a wait took; the limit of a trial is told as it was declared.
+            // How long a wait took; the limit of a trial is shown as it was declared.
             (r"timed out after \d+\.\d s waiting", "timed out after TIME waiting"),
             (r"\b\d+-(talk\.log)", "PID-$1"),
             (r"(?m)^command: .*$", "command: COMMAND"),

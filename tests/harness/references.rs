@@ -5,7 +5,7 @@ use std::fs;
 use crate::project::Project;
 
 #[test]
-fn each_way_to_disagree_is_told() {
+fn each_way_to_disagree_is_reported() {
     let project = Project::new();
     let ran = project.run(&["references/"]);
     assert_eq!(ran.status.code(), Some(101));
@@ -59,9 +59,9 @@ fn two_trials_do_not_bless_one_reference_differently() {
     fs::remove_file(project.reference("references/varies.out")).unwrap();
     let ran = project.run_with(&["references/varies"], &[("IOTESTS_BLESS", "1")]);
     assert_eq!(ran.results(), ["references/varies::raw: ok", "references/varies::qcow2: FAILED"]);
-    let told =
+    let reported =
         "varies.out is what references/varies::raw logged in this run, and references/varies::qcow2 logged";
-    assert!(ran.stdout.contains(told), "{}", ran.stdout);
+    assert!(ran.stdout.contains(reported), "{}", ran.stdout);
     assert_eq!(fs::read_to_string(project.reference("references/varies.out")).unwrap(), "format raw\n");
 }
 

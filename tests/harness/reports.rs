@@ -167,11 +167,22 @@ fn what_was_not_run_is_noted_where_tools_look_for_it() {
     let run = |names: &[&str]| project.run_with(names, &[("OUTPUT_DIR", dir.to_str().unwrap())]);
     run(&["outcome/"]);
     let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap();
-    assert_eq!(read("outcome-skips.raw.notrun"), "no such moon today\n");
-    assert_eq!(read("outcome-for_others.raw.notrun"), "not suitable for this OS: linux\n");
-    assert_eq!(read("outcome-in_part.raw.casenotrun"), "    [case not run] the other half of the moon\n");
-    assert_eq!(fs::read_dir(&dir).unwrap().count(), 5);
-    fs::rename(dir.join("outcome-skips.raw.notrun"), dir.join("outcome-passes.raw.notrun")).unwrap();
+    assert_eq!(read("outcome/skips.raw.notrun"), "no such moon today\n");
+    assert_eq!(read("outcome/for_others.raw.notrun"), "not suitable for this OS: linux\n");
+    assert_eq!(read("outcome/in_part.raw.casenotrun"), "    [case not run] the other half of the moon\n");
+    assert_eq!(fs::read_dir(dir.join("outcome")).unwrap().count(), 5);
+    fs::rename(dir.join("outcome/skips.raw.notrun"), dir.join("outcome/passes.raw.notrun")).unwrap();
     run(&["outcome/passes"]);
-    assert!(!dir.join("outcome-passes.raw.notrun").exists(), "that of an earlier run");
+    assert!(!dir.join("outcome/passes.raw.notrun").exists(), "that of an earlier run");
+    // Each trial has files of its own, also where names differ in a `/` and a `-` alone.
+    for (dir, case, program) in [("a-b", "c", "moon1"), ("a", "b-c", "moon2")] {
+        let dir = project.root().join("cases").join(dir);
+        fs::create_dir(&dir).unwrap();
+        let text = format!("requires: program={program}\nquiet log hush\n");
+        fs::write(dir.join(format!("{case}.case")), text).unwrap();
+    }
+    run(&["a-b/c", "a/b-c"]);
+    for (name, program) in [("a-b/c.raw.notrun", "moon1"), ("a/b-c.raw.notrun", "moon2")] {
+        assert!(read(name).contains(program), "{name}: {}", read(name));
+    }
 }

@@ -46,17 +46,17 @@ fn what_failed_runs_again() {
     let project = Project::new();
     let failed = [("IOTESTS_RERUN", "failed")];
     let forgotten = "iotests: none of these trials is remembered in ROOT/scratch as failed\n";
-    let tells = |args: &[&str]| {
+    let says_so = |args: &[&str]| {
         let ran = project.run_with(args, &failed);
         assert_eq!(ran.results(), Vec::<String>::new(), "{}", ran.stdout);
         ran.stderr.contains(forgotten)
     };
-    assert!(tells(&[]) && tells(&["--list"]));
-    assert!(!tells(&["--list", "--ignored"]));
+    assert!(says_so(&[]) && says_so(&["--list"]));
+    assert!(!says_so(&["--list", "--ignored"]));
     let named = project.run_with(&["--exact", "references/same::raw"], &failed);
     assert_eq!(named.results(), ["references/same::raw: ok"], "who names a trial has chosen it");
     project.run(&["references/"]);
-    assert!(tells(&["outcome/"]) && !tells(&["--list"]));
+    assert!(says_so(&["outcome/"]) && !says_so(&["--list"]));
     let again = project.run_with(&[], &failed);
     assert_eq!(
         again.results(),

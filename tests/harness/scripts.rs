@@ -58,7 +58,7 @@ fn a_failure_shows_the_script() {
 }
 
 #[test]
-fn mistakes_in_scripts_are_told_before_anything_runs() {
+fn mistakes_in_scripts_are_reported_before_anything_runs() {
     let project = project(&[
         ("topic/one.case", "qemu-imgg info x\nlog $y\n"),
         ("topic/two.case", "formats: qcow3\nvm lunch\n"),
@@ -95,15 +95,15 @@ fn a_path_cannot_lead_out_of_the_cases() {
 }
 
 #[test]
-fn a_known_failure_that_passes_tells_which_line_to_remove() {
+fn a_known_failure_that_passes_names_the_line_to_remove() {
     // One that fails has no reference, so that what it logs is compared with nothing.
     for command in ["quiet qemu-img --version", "log it works"] {
         let text = format!("# It works.\nknown-failure: a bug that was known\n\n{command}\n");
         let project = project(&[("topic/mended.case", &text)]);
         let ran = project.run(&["topic/mended"]);
-        let told = "passed, though it is declared to fail: a bug that was known\n\
+        let reported = "passed, though it is declared to fail: a bug that was known\n\
                     what to do: remove `known-failure:` from cases/topic/mended.case:2\n";
-        assert!(ran.stdout.contains(told), "{}", ran.stdout);
+        assert!(ran.stdout.contains(reported), "{}", ran.stdout);
         assert!(!ran.stdout.contains("there is no reference"), "{}", ran.stdout);
     }
 }

@@ -114,7 +114,7 @@ fn what_filters_leave_out_is_counted_however_many_they_are() {
 #[test]
 fn a_whole_name_asks_for_nothing_else() {
     let project = Project::new();
-    // The suite of this file panics when it is registered, and the stale reference would be told.
+    // The suite of this file panics when it is registered, and the stale reference would be reported.
     fs::write(project.reference("references/gone.out"), "").unwrap();
     let trap = [("DOWNSTREAM_MISTAKE", "registration")];
     let exact = project.run_with(&["--exact", "outcome/passes::raw", "--nocapture"], &trap);
@@ -135,14 +135,14 @@ fn a_whole_name_that_is_not_there_runs_nothing() {
 }
 
 #[test]
-fn a_name_that_nothing_has_is_told() {
+fn a_name_that_nothing_has_is_reported() {
     let project = Project::new();
     let ran = project.run(&["outcome/passes", "outcome/pases"]);
     assert!(ran.status.success());
     assert_eq!(ran.results(), ["outcome/passes::raw: ok"]);
-    let told: Vec<_> = ran.stderr.lines().filter(|line| line.contains("no trial")).collect();
+    let reported: Vec<_> = ran.stderr.lines().filter(|line| line.contains("no trial")).collect();
     assert_eq!(
-        told,
+        reported,
         ["iotests: no trial has \"outcome/pases\" in its name: --list shows what there is"],
         "{}",
         ran.stderr

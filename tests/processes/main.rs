@@ -63,7 +63,7 @@ trials![
     environment_and_directory_are_as_asked,
     a_wrapper_goes_before_the_command,
     only_what_is_handed_over_is_inherited,
-    a_program_that_is_not_there_is_told,
+    a_program_that_is_not_there_is_reported,
     a_tool_that_closes_its_output_is_waited_for,
     a_tool_past_its_deadline_is_killed_and_its_last_words_are_shown,
     output_without_end_meets_the_deadline,
@@ -81,12 +81,12 @@ trials![
     a_registry_knows_what_is_alive_and_ends_it,
     what_starts_after_all_was_killed_is_killed_at_once,
     a_pid_file_counts_once_it_is_complete,
-    a_daemon_that_ends_before_its_pid_file_is_told,
+    a_daemon_that_ends_before_its_pid_file_is_reported,
     a_pid_file_that_never_comes_times_out,
     a_child_starts_with_no_signal_blocked_or_ignored,
     a_pid_file_that_is_there_already_is_refused,
     deadlines_only_get_shorter,
-    ends_are_told_by_number_and_name,
+    ends_are_reported_by_number_and_name,
 ];
 
 /// A storage daemon that mounts an export of its own, and where.
@@ -202,7 +202,7 @@ fn only_what_is_handed_over_is_inherited() {
     assert_eq!(std::io::read_to_string(read).unwrap(), "hello\n");
 }
 
-fn a_program_that_is_not_there_is_told() {
+fn a_program_that_is_not_there_is_reported() {
     let error = Cmd::new("/nonexistent/tool").arg("a b").run(Capture::Merged, ample(), &Registry::new());
     let expected = "failed to run /nonexistent/tool 'a b': No such file or directory (os error 2)";
     assert_eq!(error.unwrap_err().to_string(), expected);
@@ -222,8 +222,8 @@ fn a_tool_past_its_deadline_is_killed_and_its_last_words_are_shown() {
             let error = sh(script).run(Capture::Merged, deadline, &registry).unwrap_err();
             assert!(registry.is_empty());
             let shown = text(&error);
-            let told = format!("timed out waiting for the end of /bin/sh -c '{script}' (killed now)");
-            let seen = shown.strip_prefix(&told).unwrap_or_else(|| panic!("{shown}"));
+            let reported = format!("timed out waiting for the end of /bin/sh -c '{script}' (killed now)");
+            let seen = shown.strip_prefix(&reported).unwrap_or_else(|| panic!("{shown}"));
             Some(seen.strip_prefix("\nlast seen:\n    ")?.to_owned())
         });
         assert!(is_gone(pid.parse().unwrap()));
@@ -236,12 +236,12 @@ fn output_without_end_meets_the_deadline() {
     patiently(|deadline| {
         let error = sh(script).run(Capture::Apart, deadline, &Registry::new()).unwrap_err();
         let shown = text(&error);
-        let told = format!("timed out waiting for the end of /bin/sh -c '{script}' (killed now)");
-        let seen = shown.strip_prefix(&told).unwrap_or_else(|| panic!("{shown}"));
+        let reported = format!("timed out waiting for the end of /bin/sh -c '{script}' (killed now)");
+        let seen = shown.strip_prefix(&reported).unwrap_or_else(|| panic!("{shown}"));
         let lines = seen.strip_prefix("\nlast seen:")?;
         let count = lines.matches("\n    y").count();
         assert_eq!(lines, "\n    y".repeat(count));
-        assert!(count <= 20, "only the last lines are told, not {count}");
+        assert!(count <= 20, "only the last lines are shown, not {count}");
         (count == 20).then_some(())
     });
 }
@@ -407,7 +407,7 @@ fn death_by_a_signal_is_a_crash_with_tool_signal_and_command() {
     assert_eq!(stage.late(), [""; 0]);
 }
 
-fn ends_are_told_by_number_and_name() {
+fn ends_are_reported_by_number_and_name() {
     let shown = |status: Status| status.to_string();
     assert_eq!(shown(Status::Exited(3)), "exit status 3");
     assert_eq!(shown(Status::Signalled(11)), "signal 11 (SIGSEGV)");
@@ -420,7 +420,7 @@ fn ends_are_told_by_number_and_name() {
 
 // ---- the death of the harness ------------------------------------------------------------------
 
-/// Starts children as a harness does, tells their pids and its directories and waits to be killed.
+/// Starts children as a harness does, prints their pids and its directories and waits to be killed.
 fn play_harness() -> ExitCode {
     let base = std::env::current_dir().unwrap();
     let run = RunDir::create(&base, &base).unwrap();
@@ -513,7 +513,7 @@ fn a_pid_file_counts_once_it_is_complete() {
     assert_eq!(watch(renamed, ample()).0.unwrap(), Ready::File("5\n".into()));
 }
 
-fn a_daemon_that_ends_before_its_pid_file_is_told() {
+fn a_daemon_that_ends_before_its_pid_file_is_reported() {
     assert_eq!(watch("exit 9", ample()).0.unwrap(), Ready::Ended(Status::Exited(9)));
     assert_eq!(watch(r#"printf 12 >"$1"; exit 8"#, ample()).0.unwrap(), Ready::Ended(Status::Exited(8)));
 }

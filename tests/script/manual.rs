@@ -20,8 +20,8 @@ fn every_script_case_is_sound() {
         let file = project("cases").join(&case.file);
         let text = fs::read_to_string(&file).unwrap();
         if let Err(errors) = script::suite_from_file(&file, &text) {
-            let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
-            panic!("{}", told.join("\n"));
+            let reported: Vec<_> = errors.iter().map(ToString::to_string).collect();
+            panic!("{}", reported.join("\n"));
         }
     }
 }

@@ -11,7 +11,7 @@ fn said(text: &str) -> Vec<String> {
     problems.iter().map(|it| format!("{}:{}: {}", it.at().line, it.at().column, it.message())).collect()
 }
 
-/// Demands that the only mistake is told so.
+/// Demands that the only mistake is reported so.
 #[track_caller]
 fn only(text: &str, expected: &str) {
     let said = said(text);
@@ -19,7 +19,7 @@ fn only(text: &str, expected: &str) {
 }
 
 #[test]
-fn all_mistakes_of_a_file_are_told_at_once() {
+fn all_mistakes_of_a_file_are_reported_at_once() {
     let text = "\
 formats: qcow2 qeed
 file: base
@@ -53,9 +53,9 @@ sleep 3
 fn a_mistake_is_shown_with_its_line_and_a_mark() {
     let text = "files: base\n\tqemu-img create -f qcow2 $bsae 1M\n";
     let errors = script::suite_from_file(Path::new("cases/a/b.case"), text).expect_err("a mistake");
-    let told: Vec<_> = errors.iter().map(ToString::to_string).collect();
+    let reported: Vec<_> = errors.iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         ["cases/a/b.case:2:27: unknown variable \"$bsae\": did you mean \"$base\"?
     \tqemu-img create -f qcow2 $bsae 1M
     \t                         ^^^^^"]
@@ -94,6 +94,8 @@ fn headers() {
     only("files: IMGFMT", "1:8: IMGFMT is a variable of every script already");
     only("files: a\nsockets: a", "2:10: a is a file already");
     only("vms: a a", "1:8: a is given twice");
+    only("ignores-stderr: [moon] a -- b\nlog x", "1:18: unknown condition \"moon\"");
+    only("ignores-stderr: [raw] -- b\nlog x", "1:17: expected TEXT -- REASON");
     only("formats: qcow2,qed", "1:10: expected blanks between the words, not commas");
     only("platforms: linx", "1:12: unknown operating system \"linx\": did you mean \"linux\"?");
     only("unsupported-platforms: dos", "1:24: unknown operating system \"dos\": known are linux, darwin");
@@ -306,6 +308,10 @@ fn no_line_is_guarded_away_from_every_trial() {
         let expected = format!("3:{}: no trial runs this line: {why}", 1 + guards.rfind('[').unwrap());
         only(&format!("params: k=1,2\n{text}"), &expected);
     };
+    only(
+        "formats: raw\nignores-stderr: [qed] moon -- full\nlog x",
+        "2:17: no trial runs this line: the header leaves out the format qed",
+    );
     wrong("[qed]", "formats: raw qcow2", "the header leaves out the format qed");
     wrong("[qed]", "unsupported-formats: qed", "the header leaves out the format qed");
     wrong("[!raw]", "formats: raw", "the header has no format but raw");
@@ -394,7 +400,7 @@ fn a_mistake_in_a_line_does_not_hide_those_before_it() {
 }
 
 #[test]
-fn each_known_word_is_told_once() {
+fn each_known_word_is_listed_once() {
     let said = said("quux x");
     let known = said[0].split("known are ").nth(1).unwrap();
     assert_eq!(known.split(", ").filter(|word| *word == "vm").count(), 1, "{known}");

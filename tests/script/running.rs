@@ -60,26 +60,29 @@ log not reached
     assert!(!log.contains("not reached"));
     let error = result.unwrap_err();
     assert!(matches!(&error, Error::Script { line: 8, column: 1, .. }), "{error:?}");
-    let told = error.to_string();
-    assert!(told.starts_with("a.case:8:1: ") && told.contains("Pattern verification failed"), "{told}");
+    let reported = error.to_string();
+    assert!(
+        reported.starts_with("a.case:8:1: ") && reported.contains("Pattern verification failed"),
+        "{reported}"
+    );
     let script = "
     4 | == first ==
     6 | == second ==
     7 | log in between
 >   8 | qemu-io -c 'read -P 1 0 512' $disk
 ";
-    assert!(told.ends_with(script), "{told}");
+    assert!(reported.ends_with(script), "{reported}");
 }
 
 #[test]
 fn what_must_fail_and_does_not_is_a_failure() {
-    let told = failure("files: disk\n! qemu-img create -f raw $disk 1M\n");
-    assert!(told.contains("a.case:2:1: `!` demands an exit status other than 0"), "{told}");
-    let told = failure("files: a\nquiet qemu-img create -f qcow2 $a 1M\n! compare $a $a\n");
-    assert!(told.contains("`!` demands that the content differs"), "{told}");
-    let told = failure("vm launch\n! qmp query-block\n");
+    let reported = failure("files: disk\n! qemu-img create -f raw $disk 1M\n");
+    assert!(reported.contains("a.case:2:1: `!` demands an exit status other than 0"), "{reported}");
+    let reported = failure("files: a\nquiet qemu-img create -f qcow2 $a 1M\n! compare $a $a\n");
+    assert!(reported.contains("`!` demands that the content differs"), "{reported}");
+    let reported = failure("vm launch\n! qmp query-block\n");
     let reply = "`!` demands an error as reply, but it logged\n    {\"return\": []}\n";
-    assert!(told.contains(reply), "{told}");
+    assert!(reported.contains(reply), "{reported}");
 }
 
 #[test]
@@ -89,8 +92,8 @@ fn an_end_by_a_signal_is_never_what_must_fail() {
     assert!(result.is_ok(), "{result:?}");
     let text =
         "files: disk\nquiet qemu-img create -f raw $disk 1M\n! qemu-io -f raw -c 'sigraise 11' $disk\n";
-    let told = failure(text);
-    assert!(told.contains("a.case:3:1: qemu-io received signal 11 (SIGSEGV)"), "{told}");
+    let reported = failure(text);
+    assert!(reported.contains("a.case:3:1: qemu-io received signal 11 (SIGSEGV)"), "{reported}");
 }
 
 #[test]
@@ -159,8 +162,11 @@ assert return[0]/inserted/image/virtual-size == $size
 
 #[test]
 fn a_variable_of_a_line_that_did_not_run_is_an_error() {
-    let told = failure("[raw] let x = qemu-img --version\nlog $x\n");
-    assert!(told.contains("a.case:2:1: $x is not set, for the line that captures it was not run"), "{told}");
+    let reported = failure("[raw] let x = qemu-img --version\nlog $x\n");
+    assert!(
+        reported.contains("a.case:2:1: $x is not set, for the line that captures it was not run"),
+        "{reported}"
+    );
 }
 
 #[test]
@@ -201,11 +207,11 @@ fn assertions_look_at_the_last_reply() {
         ("! assert snapshots[0]", "no key \"snapshots\""),
         ("assert format > 2", "cannot be ordered beside 2"),
     ] {
-        let told = failure(&format!("{head}{wrong}\n"));
-        assert!(told.contains("a.case:4:1: ") && told.contains(why), "{wrong}: {told}");
+        let reported = failure(&format!("{head}{wrong}\n"));
+        assert!(reported.contains("a.case:4:1: ") && reported.contains(why), "{wrong}: {reported}");
     }
-    let told = failure("files: disk\n[raw] check $disk\nassert x\n");
-    assert!(told.contains("a.case:3:1: there is no reply to look at"), "{told}");
+    let reported = failure("files: disk\n[raw] check $disk\nassert x\n");
+    assert!(reported.contains("a.case:3:1: there is no reply to look at"), "{reported}");
 }
 
 #[test]
@@ -214,8 +220,8 @@ fn a_command_without_a_reply_leaves_no_older_one() {
         "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nquiet qemu-img info --output=json $disk\n";
     let none = "there is no reply to look at: the last command that could have one gave none, or was not run";
     for without in ["quiet qemu-img info $disk", "quiet ! qemu-img info $TEST_DIR/x", "[raw] check $disk"] {
-        let told = failure(&format!("{head}{without}\nassert format == qcow2\n"));
-        assert!(told.contains("a.case:5:1: ") && told.contains(none), "{without}: {told}");
+        let reported = failure(&format!("{head}{without}\nassert format == qcow2\n"));
+        assert!(reported.contains("a.case:5:1: ") && reported.contains(none), "{without}: {reported}");
     }
     // Nothing comes of these, so they are not the last to reply.
     logged(&format!("{head}compare $disk $disk\nassert format == qcow2\n"));
@@ -227,7 +233,7 @@ fn a_command_without_a_reply_leaves_no_older_one() {
 
 #[test]
 fn a_command_of_several_lines_is_shown_whole() {
-    let told = failure("vm launch\nlog x\nqmp blockdev-del {\n  \"node-name\":\n  \"none\"\n}\nlog y\n");
+    let reported = failure("vm launch\nlog x\nqmp blockdev-del {\n  \"node-name\":\n  \"none\"\n}\nlog y\n");
     let script = "
     1 | vm launch
     2 | log x
@@ -236,9 +242,9 @@ fn a_command_of_several_lines_is_shown_whole() {
 >   5 |   \"none\"
 >   6 | }
 ";
-    assert!(told.ends_with(script), "{told}");
-    let told = failure("qemu-img info \\\n    $TEST_DIR/x");
-    assert!(told.ends_with(">   1 | qemu-img info \\\n>   2 |     $TEST_DIR/x\n"), "{told}");
+    assert!(reported.ends_with(script), "{reported}");
+    let reported = failure("qemu-img info \\\n    $TEST_DIR/x");
+    assert!(reported.ends_with(">   1 | qemu-img info \\\n>   2 |     $TEST_DIR/x\n"), "{reported}");
 }
 
 #[test]
@@ -269,12 +275,12 @@ fn things_without_a_name_are_beside_those_with_any() {
 #[test]
 fn qemu_io_may_be_refused_its_image() {
     assert!(logged("! io open -f raw $TEST_DIR/nothing\n").contains("No such file or directory"));
-    let told = failure("files: disk\nquiet qemu-img create -f raw $disk 1M\n! io open -f raw $disk\n");
-    assert!(told.contains("`!` demands that it ends before it takes any"), "{told}");
+    let reported = failure("files: disk\nquiet qemu-img create -f raw $disk 1M\n! io open -f raw $disk\n");
+    assert!(reported.contains("`!` demands that it ends before it takes any"), "{reported}");
 }
 
 #[test]
-fn files_may_be_told_by_options_and_addresses() {
+fn files_may_be_named_by_options_and_addresses() {
     let log = logged(
         "\
 files: disk
@@ -327,25 +333,31 @@ vm@two launch
 #[test]
 fn a_thing_runs_once_and_ends_once() {
     let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nio open -r $disk\n";
-    let told = failure(&format!("{head}io open -r $disk\n"));
-    assert!(told.contains("a.case:4:1: the qemu-io session runs already"), "{told}");
-    let told = failure(&format!("{head}io close\nio close\n"));
-    assert!(told.contains("a.case:5:1: the qemu-io session does not run"), "{told}");
+    let reported = failure(&format!("{head}io open -r $disk\n"));
+    assert!(reported.contains("a.case:4:1: the qemu-io session runs already"), "{reported}");
+    let reported = failure(&format!("{head}io close\nio close\n"));
+    assert!(reported.contains("a.case:5:1: the qemu-io session does not run"), "{reported}");
 }
 
 #[test]
 fn a_request_that_fails_in_qemu_fails_its_line() {
     let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nvm drive $disk\nvm launch\n";
-    let told = failure(&format!("{head}hmp-qemu-io drive0 'read -P 7 0 512'\n"));
-    assert!(told.contains("a.case:5:1: qemu-io drive0 \"read -P 7 0 512\" failed:"), "{told}");
+    let reported = failure(&format!("{head}hmp-qemu-io drive0 'read -P 7 0 512'\n"));
+    assert!(reported.contains("a.case:5:1: qemu-io drive0 \"read -P 7 0 512\" failed:"), "{reported}");
     logged(&format!("{head}! hmp-qemu-io drive0 'read -P 7 0 512'\n! hmp-qemu-io nothing 'read 0 512'\n"));
-    let told = failure(&format!("{head}vm resume-drive nothing\n"));
-    assert!(told.contains("a.case:5:1: qemu-io nothing \"remove_break bp_nothing\" failed:"), "{told}");
-    let told = failure(&format!("{head}vm pause-drive drive0\n"));
-    assert!(told.contains("a.case:5:1: qemu-io drive0 \"break read_aio bp_drive0\" failed:"), "{told}");
+    let reported = failure(&format!("{head}vm resume-drive nothing\n"));
+    assert!(
+        reported.contains("a.case:5:1: qemu-io nothing \"remove_break bp_nothing\" failed:"),
+        "{reported}"
+    );
+    let reported = failure(&format!("{head}vm pause-drive drive0\n"));
+    assert!(
+        reported.contains("a.case:5:1: qemu-io drive0 \"break read_aio bp_drive0\" failed:"),
+        "{reported}"
+    );
     let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\nio open $disk\n";
-    let told = failure(&format!("{head}io cmd read -P 7 0 512\n"));
-    assert!(told.contains("a.case:4:1: qemu-io command \"read -P 7 0 512\" failed:"), "{told}");
+    let reported = failure(&format!("{head}io cmd read -P 7 0 512\n"));
+    assert!(reported.contains("a.case:4:1: qemu-io command \"read -P 7 0 512\" failed:"), "{reported}");
 }
 
 #[test]
@@ -386,6 +398,7 @@ fn a_machine_moves_by_a_file() {
         "\
 files: state
 vms: source target
+ignores-stderr: [qemu>=9.1] fd: migration to a file is deprecated -- the descriptor is of a file here
 vm@source launch
 quiet migrate@source \"exec:cat > $state\"
 vm@source shutdown
@@ -536,8 +549,8 @@ quiet qemu-img info --output=json $disk
 #[test]
 fn large_integers_are_ordered_exactly() {
     let head = "quiet qemu-img measure --output=json -O raw --size 1\n";
-    let told = failure(&format!("{head}assert required > 18446744073709551614\n"));
-    assert!(told.contains("not true: required > 18446744073709551614"), "{told}");
+    let reported = failure(&format!("{head}assert required > 18446744073709551614\n"));
+    assert!(reported.contains("not true: required > 18446744073709551614"), "{reported}");
 }
 
 #[test]
@@ -550,11 +563,14 @@ vm launch
 ";
     let add = "qmp block-dirty-bitmap-add node=disk name=a\nqmp block-dirty-bitmap-remove node=disk name=a\n";
     logged(&format!("{head}! bitmap disk a\n{add}! bitmap disk a\n"));
-    let told = failure(&format!("{head}bitmap disk a\n"));
-    assert!(told.contains("node disk has no dirty bitmap a"), "{told}");
+    let reported = failure(&format!("{head}bitmap disk a\n"));
+    assert!(reported.contains("node disk has no dirty bitmap a"), "{reported}");
     for claim in ["bitmap dsik a", "! bitmap dsik a"] {
-        let told = failure(&format!("{head}{claim}\n"));
-        assert!(told.contains("a.case:5:1: there is no node \"dsik\": did you mean \"disk\"?"), "{told}");
+        let reported = failure(&format!("{head}{claim}\n"));
+        assert!(
+            reported.contains("a.case:5:1: there is no node \"dsik\": did you mean \"disk\"?"),
+            "{reported}"
+        );
     }
 }
 
@@ -576,34 +592,34 @@ vm launch
         ("! check $TEST_DIR/nothing", "No such file or directory"),
         ("! compare $TEST_DIR/nothing $disk", "No such file or directory"),
     ] {
-        let told = failure(&format!("{head}{claim}\n"));
-        assert!(told.contains("a.case:5:1: ") && told.contains(why), "{claim}: {told}");
+        let reported = failure(&format!("{head}{claim}\n"));
+        assert!(reported.contains("a.case:5:1: ") && reported.contains(why), "{claim}: {reported}");
     }
     for claim in ["! block-path disk /file n", "! bitmap disk a", "! qmp x", "vm shutdown", "vm kill"] {
-        let told = failure(&format!("{head}vm shutdown\n{claim}\n"));
-        assert!(told.contains("a.case:6:1: ") && told.contains("not"), "{claim}: {told}");
+        let reported = failure(&format!("{head}vm shutdown\n{claim}\n"));
+        assert!(reported.contains("a.case:6:1: ") && reported.contains("not"), "{claim}: {reported}");
     }
 }
 
 #[test]
 fn an_end_with_0_is_not_a_bad_one() {
     // It has ended before it is asked to.
-    let told = failure("vm launch\nqmp quit\nquiet event SHUTDOWN\n! vm wait\n");
-    assert!(told.contains("`!` demands an exit status other than 0"), "{told}");
+    let reported = failure("vm launch\nqmp quit\nquiet event SHUTDOWN\n! vm wait\n");
+    assert!(reported.contains("`!` demands an exit status other than 0"), "{reported}");
 }
 
 #[test]
 fn a_vm_that_runs_takes_no_more_configuration() {
     // The parser cannot know this one: guards hold or not.
-    let told = failure("[qcow2] vm launch\nvm device virtio-blk\n[raw] vm launch\n");
-    assert!(told.contains("a.case:2:1: the VM runs: what it starts with can be changed"), "{told}");
+    let reported = failure("[qcow2] vm launch\nvm device virtio-blk\n[raw] vm launch\n");
+    assert!(reported.contains("a.case:2:1: the VM runs: what it starts with can be changed"), "{reported}");
 }
 
 #[test]
 fn what_is_to_be_hidden_is_there() {
     let head = "files: disk\nquiet qemu-img create -f qcow2 $disk 1M\n";
-    let told = failure(&format!("{head}info $disk hide=nothing-of-the-kind\n"));
-    assert!(told.contains("hide= hides nothing, for \"nothing-of-the-kind\" is not in"), "{told}");
+    let reported = failure(&format!("{head}info $disk hide=nothing-of-the-kind\n"));
+    assert!(reported.contains("hide= hides nothing, for \"nothing-of-the-kind\" is not in"), "{reported}");
 }
 
 #[test]
@@ -621,6 +637,58 @@ quiet qemu-io -f raw -c 'write -P 0x0d 529 1' -c 'write -P 0x0a 533 1' $disk
     ));
     let log = printed(&format!("filters: win32\n{head}qemu-img info $disk\n"));
     assert!(log.contains("backing file: acde\n"), "{log}");
+}
+
+#[test]
+fn a_carriage_return_shows_whatever_printed_it() {
+    let head = "\
+files: disk other
+quiet qemu-img create -f qcow2 -u -b abcdef -F raw $disk 1M
+quiet qemu-img create -f raw $other 1M
+quiet qemu-io -f raw -c 'write -P 0x0d 529 1' $disk
+";
+    for commands in [
+        "let name = qemu-img info --output=json $disk : backing-filename\nio open -f raw $other\n! io cmd $name\nio close\n",
+        "! io open $disk\n",
+        "vm drive $disk\n! vm launch\n",
+        "! nbd-server start -f qcow2 -k $TEST_DIR/nbd $disk\n",
+        "! storage-daemon start --blockdev driver=file,node-name=f,filename=$disk --blockdev qcow2,node-name=a,file=f\n",
+        "vm drive $other format=raw\nvm launch\nquiet ! hmp-qemu-io drive0 'a\\rcdef'\nvm log\n",
+    ] {
+        let log = printed(&format!("{head}{commands}"));
+        assert!(log.contains("a\\rcdef"), "{commands}{log}");
+    }
+}
+
+#[test]
+fn ignored_lines_are_declared_where_they_are_printed() {
+    let unexpected = |header: &str, commands: &str| {
+        let test = Test::with_format("qcow2").unwrap();
+        let (_, result) = run_in(&test, &format!("files: disk copy\nignores-stderr: {header}\n{commands}"));
+        result.unwrap();
+        test.context().unexpected_stderr().iter().map(ToString::to_string).collect::<Vec<_>>()
+    };
+    let salvage = "\
+quiet qemu-img create -f raw $disk 1M
+quiet qemu-io -f raw -c 'write -P 1 0 1M' $disk
+quiet qemu-img convert --salvage --image-opts -O raw \\
+    driver=blkdebug,inject-error.0.event=none,inject-error.0.iotype=read,inject-error.0.sector=8,image.driver=file,image.filename=$disk \\
+    $copy
+";
+    let nothing = "quiet qemu-img create -f raw $disk 1M\nquiet qemu-img create -f raw $copy 1M\n";
+    for holds in ["", "[qcow2] ", "[!raw] ", "[qemu>=7.2] "] {
+        assert_eq!(unexpected(&format!("{holds}while reading -- it is injected"), salvage), [""; 0]);
+        let unused = unexpected(&format!("{holds}while reading -- it is injected"), nothing);
+        assert!(unused[0].starts_with("no program printed a line with \"while reading\""), "{unused:?}");
+    }
+    for not in ["[raw] ", "[!qcow2] ", "[qemu<7.2] "] {
+        assert_eq!(unexpected(&format!("{not}while reading -- it is injected"), nothing), [""; 0]);
+        let printed = unexpected(&format!("{not}while reading -- it is injected"), salvage);
+        assert!(
+            printed[0].starts_with("qemu-img printed what the case neither logs nor declares"),
+            "{printed:?}"
+        );
+    }
 }
 
 #[test]

@@ -44,7 +44,7 @@ impl Told {
         let deadline = Deadline::after(LIMIT);
         while !line.ends_with(b"\n") {
             let [readable] = deadline.wait_readable([self.pipe.as_fd()]).unwrap();
-            assert!(readable, "the test told nothing");
+            assert!(readable, "the test wrote nothing");
             let mut buffer = [0; 64];
             let count = self.pipe.read(&mut buffer).unwrap();
             line.extend_from_slice(&buffer[..count]);
@@ -77,7 +77,7 @@ fn end(processes: &[OwnedFd]) {
     }
 }
 
-pub(crate) fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
+pub(crate) fn a_test_that_hangs_is_ended_and_reported_with_all_it_started() {
     let suite = Suite::new();
     // What is found out about the programs once is not subject to the short time below.
     suite.run(&["--exact", "001::raw"], &[]);
@@ -90,16 +90,16 @@ pub(crate) fn a_test_that_hangs_is_ended_and_told_of_with_all_it_started() {
     assert!(kill(Pid::from_raw(daemon), None).is_err(), "the daemon lives on");
 }
 
-pub(crate) fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
+pub(crate) fn a_time_out_is_reported_however_long_it_takes_to_clean_up() {
     let suite = Suite::new();
     suite.run(&["--exact", "001::raw"], &[]);
     suite.replace("006", "echo $PPID >\"$TELL\"; sleep 1000");
-    let mut told = Told::new(&suite);
+    let mut reported = Told::new(&suite);
     let mut command = suite.command(["--exact", "006::raw"]);
-    command.env("TELL", &told.path).env("IOTESTS_TIMEOUT_SCALE", "0.005");
+    command.env("TELL", &reported.path).env("IOTESTS_TIMEOUT_SCALE", "0.005");
     let run = command.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
     // What waits for the test, and will kill it, is slow.
-    let supervisor = Pid::from_raw(told.pids()[0]);
+    let supervisor = Pid::from_raw(reported.pids()[0]);
     kill(supervisor, Signal::SIGSTOP).unwrap();
     let gave_up = ends(&open(run.id().cast_signed()), Duration::from_secs(10));
     kill(supervisor, Signal::SIGCONT).unwrap();
@@ -111,10 +111,10 @@ pub(crate) fn a_time_out_is_told_however_long_it_takes_to_clean_up() {
 
 pub(crate) fn a_process_left_behind_is_named_and_killed() {
     let suite = Suite::new();
-    let mut told = Told::new(&suite);
+    let mut reported = Told::new(&suite);
     let mut run = suite.command(["--exact", "007::raw"]);
-    let run = run.env("TELL", &told.path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    let daemon = told.processes();
+    let run = run.env("TELL", &reported.path).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let daemon = reported.processes();
     let output = run.wait_with_output().unwrap();
     end(&daemon);
     assert!(output.status.success());
@@ -163,7 +163,7 @@ pub(crate) fn what_is_left_mounted_is_unmounted() {
     assert_eq!(suite.run_dirs(), Vec::<PathBuf>::new());
 }
 
-pub(crate) fn what_cannot_be_unmounted_is_told_of() {
+pub(crate) fn what_cannot_be_unmounted_is_reported() {
     let suite = Suite::new();
     for program in ["fusermount3", "fusermount", "umount"] {
         let path = suite.root().join("bin").join(program);
@@ -177,10 +177,10 @@ pub(crate) fn what_cannot_be_unmounted_is_told_of() {
 
 /// Stops a run while a test hangs in it.
 fn stopped_by(signal: Signal, suite: &Suite) {
-    let mut told = Told::new(suite);
+    let mut reported = Told::new(suite);
     let mut command: Command = suite.command(["--exact", "006::raw"]);
-    let mut run = heeding_signals(command.env("TELL", &told.path)).stdout(Stdio::null()).spawn().unwrap();
-    let processes = told.processes();
+    let mut run = heeding_signals(command.env("TELL", &reported.path)).stdout(Stdio::null()).spawn().unwrap();
+    let processes = reported.processes();
     assert_eq!(processes.len(), 2);
     kill(Pid::from_raw(run.id().cast_signed()), signal).unwrap();
     assert!(!run.wait().unwrap().success());

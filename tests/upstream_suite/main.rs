@@ -61,8 +61,8 @@ trials! {
         bless::formats_that_print_different_things_do_not_overwrite_one_reference,
         bless::nothing_is_blessed_that_only_the_clock_of_qtest_would_show,
         bless::a_reference_that_another_format_keeps_to_is_not_overwritten,
-        cleanup::a_test_that_hangs_is_ended_and_told_of_with_all_it_started,
-        cleanup::a_time_out_is_told_however_long_it_takes_to_clean_up,
+        cleanup::a_test_that_hangs_is_ended_and_reported_with_all_it_started,
+        cleanup::a_time_out_is_reported_however_long_it_takes_to_clean_up,
         cleanup::a_process_left_behind_is_named_and_killed,
         cleanup::time_spent_waiting_for_others_is_not_the_tests_own,
         cleanup::nothing_lives_on_when_the_run_is_killed,
@@ -81,7 +81,7 @@ trials! {
         selection::a_shell_gets_nothing_to_execute_where_there_is_no_environment,
         verdicts::every_test_gets_its_verdict,
         verdicts::a_difference_is_shown_with_its_sides_and_what_to_do,
-        verdicts::what_was_chosen_by_chance_is_told_to_those_who_reproduce_it,
+        verdicts::what_was_chosen_by_chance_is_shown_to_those_who_reproduce_it,
         verdicts::a_bad_exit_status_fails_whatever_was_printed,
         verdicts::bytes_that_are_no_text_can_be_compared_and_shown,
         verdicts::a_failed_unit_test_shows_its_traceback,
@@ -97,5 +97,5 @@ trials! {
     // They mount something too.
     trials_of_mounts:
         cleanup::what_is_left_mounted_is_unmounted,
-        cleanup::what_cannot_be_unmounted_is_told_of;
+        cleanup::what_cannot_be_unmounted_is_reported;
 }

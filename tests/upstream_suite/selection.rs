@@ -114,8 +114,8 @@ pub(crate) fn groups_choose() {
     assert_eq!(listed("quick").0, "001 002 013 014 017 019 ");
     assert_eq!(listed("quick,!rw").0, "019 ");
     assert_eq!(listed("disabled").0, "011 ");
-    let told = listed("qick").1;
-    assert!(told.contains("\"qick\"") && told.contains("did you mean \"quick\"?"), "{told}");
+    let reported = listed("qick").1;
+    assert!(reported.contains("\"qick\"") && reported.contains("did you mean \"quick\"?"), "{reported}");
     fs::write(suite.file("group.local"), "# mine\n1 own\nnamed own\n").unwrap();
     assert_eq!(listed("own").0, "001 tests/named ");
     // nextest then asks for each by its name.

@@ -59,7 +59,7 @@ pub(crate) fn a_difference_is_shown_with_its_sides_and_what_to_do() {
     ran.says("-- --exact 002::qcow2").says("IOTESTS_BLESS=1").says("IOTESTS_SUITE=");
 }
 
-pub(crate) fn what_was_chosen_by_chance_is_told_to_those_who_reproduce_it() {
+pub(crate) fn what_was_chosen_by_chance_is_shown_to_those_who_reproduce_it() {
     let suite = Suite::new();
     let byte = |ran: &Ran| {
         let command = ran.stdout.lines().find_map(|line| line.strip_prefix("reproduce: ")).unwrap();

@@ -148,7 +148,7 @@ impl Qemu {
                 ("query-status", "exits-unasked") => exit(0),
                 ("query-status", "never-answers") => linger(),
                 ("query-block-jobs" | "query-jobs", "pauses-while-it-answers") => {
-                    // That it is idle too is not told.
+                    // That it is idle too is not reported.
                     queries += 1;
                     let status = if paused { "paused" } else { "running" };
                     let job = json!({
@@ -159,6 +159,10 @@ impl Qemu {
                         self.say(&json!({ "event": "JOB_STATUS_CHANGE", "data": change }).to_string());
                     }
                     paused = true;
+                    self.say(&json!({ "return": [job], "id": id }).to_string());
+                }
+                ("query-jobs", "has-a-strange-job") => {
+                    let job = json!({ "id": "job0", "status": "frozen" });
                     self.say(&json!({ "return": [job], "id": id }).to_string());
                 }
                 _ if fault == "qtest" => {

@@ -54,31 +54,32 @@ macro_rules! trials {
 
 trials![
     a_message_on_stderr_reaches_the_failure,
-    an_early_exit_without_a_word_is_told,
+    an_early_exit_without_a_word_is_reported,
     one_that_never_greets_times_out,
-    one_that_greets_and_dies_is_told,
-    a_greeting_of_garbage_is_told,
-    a_refused_handshake_is_told,
+    one_that_greets_and_dies_is_reported,
+    a_greeting_of_garbage_is_reported,
+    a_refused_handshake_is_reported,
     a_flood_instead_of_the_handshake_is_refused,
-    a_monitor_closed_at_once_is_told,
+    a_monitor_closed_at_once_is_reported,
     a_heir_that_holds_the_monitor_does_not_hide_the_death,
     death_in_mid_reply_is_a_crash_with_what_it_said,
-    a_death_is_told_once,
-    an_answer_of_garbage_is_told,
+    a_death_is_reported_once,
+    an_answer_of_garbage_is_reported,
     a_flood_of_events_is_refused,
-    a_flood_on_stderr_is_told_in_part,
+    a_flood_on_stderr_is_reported_in_part,
     a_command_without_an_answer_meets_the_deadline,
-    a_pause_that_is_told_before_the_answer_is_seen,
+    a_pause_reported_before_the_answer_is_seen,
+    a_job_status_that_is_not_known_is_an_error,
     a_run_state_that_takes_its_time_is_not_hammered_for,
     a_wait_without_events_shows_what_was_said,
-    a_closed_monitor_is_told_and_the_process_ended,
+    a_closed_monitor_is_reported_and_the_process_ended,
     an_unasked_exit_fails_even_with_status_0,
     an_expected_exit_is_fine,
     one_that_ignores_quit_is_killed,
     one_that_never_answers_quit_is_killed,
     one_that_closes_at_quit_is_killed,
-    a_crash_at_quit_is_told,
-    a_bad_status_at_quit_is_told_unless_it_may_be,
+    a_crash_at_quit_is_reported,
+    a_bad_status_at_quit_is_reported_unless_it_may_be,
     one_that_goes_before_its_answer_to_quit_is_fine,
     one_that_ignores_sigterm_is_killed_with_its_children,
     what_is_dropped_is_shut_down_and_judged,
@@ -89,10 +90,10 @@ trials![
     after_a_quit_nothing_is_unexpected,
     a_panic_leaves_nothing_behind,
     arguments_come_in_the_order_of_the_calls,
-    drives_are_written_as_the_seed_writes_them,
+    drives_are_written_as_iotests_py_writes_them,
     a_luks_drive_gets_the_default_secret_once,
-    qtest_commands_are_answered_or_told,
-    a_qtest_connection_that_closes_is_told,
+    qtest_commands_are_answered_or_reported,
+    a_qtest_connection_that_closes_is_reported,
     a_qtest_command_without_an_answer_times_out,
     a_qtest_that_does_not_listen_times_out,
     a_death_at_a_qtest_command_is_a_death,
@@ -240,7 +241,7 @@ fn a_message_on_stderr_reaches_the_failure() {
     scene.assert_gone(1);
 }
 
-fn an_early_exit_without_a_word_is_told() {
+fn an_early_exit_without_a_word_is_reported() {
     let scene = Scene::new("exits-well-at-once");
     assert_eq!(scene.refusal(), "QEMU failed to start: exit status 0\ncommand: QEMU_PROG …");
     scene.assert_gone(1);
@@ -250,7 +251,7 @@ fn one_that_never_greets_times_out() {
     about_time(|patience| {
         let scene = Scene::hasty("never-greets", patience);
         let mut vm = scene.test().vm().build();
-        // What there was to ask about the launch before is not told of this one.
+        // What an earlier launch left to ask about is not reported for this one.
         for _ in 0..2 {
             let error = vm.launch().unwrap_err();
             assert_timeout(&error, LAUNCH_LIMIT * patience);
@@ -269,7 +270,7 @@ fn one_that_never_greets_times_out() {
     });
 }
 
-fn one_that_greets_and_dies_is_told() {
+fn one_that_greets_and_dies_is_reported() {
     let scene = Scene::new("greets-and-dies");
     let text = scene.refusal();
     assert!(
@@ -284,7 +285,7 @@ fn one_that_greets_and_dies_is_told() {
     scene.assert_gone(1);
 }
 
-fn a_greeting_of_garbage_is_told() {
+fn a_greeting_of_garbage_is_reported() {
     let scene = Scene::new("greets-with-garbage");
     assert_eq!(
         scene.refusal(),
@@ -294,7 +295,7 @@ fn a_greeting_of_garbage_is_told() {
     scene.assert_gone(1);
 }
 
-fn a_refused_handshake_is_told() {
+fn a_refused_handshake_is_reported() {
     let scene = Scene::new("refuses-capabilities");
     let text = scene.refusal();
     let expected = "QEMU refused the handshake: QMP command qmp_capabilities failed: no (GenericError) \
@@ -317,7 +318,7 @@ fn a_flood_instead_of_the_handshake_is_refused() {
     scene.assert_gone(1);
 }
 
-fn a_monitor_closed_at_once_is_told() {
+fn a_monitor_closed_at_once_is_reported() {
     about_time(|patience| {
         let scene = Scene::hasty("closes-at-once", patience);
         let text = scene.text(&error_in_time(scene.launch())?);
@@ -352,11 +353,11 @@ fn death_in_mid_reply_is_a_crash_with_what_it_said() {
     scene.assert_gone(1);
 }
 
-fn a_death_is_told_once() {
+fn a_death_is_reported_once() {
     let scene = Scene::new("dies-in-mid-reply");
     let mut vm = scene.launched();
     assert!(matches!(vm.qmp("query-status", ()), Err(Error::Died { .. })));
-    // A case that goes on is told again; its end is not.
+    // A case that goes on gets the error again; the end is reported once.
     assert!(matches!(vm.qmp("query-status", ()), Err(Error::Died { .. })));
     assert!(!vm.is_running());
     assert_eq!(vm.exit_status().map(Status::returncode), Some(-6));
@@ -366,7 +367,7 @@ fn a_death_is_told_once() {
     scene.assert_gone(1);
 }
 
-fn an_answer_of_garbage_is_told() {
+fn an_answer_of_garbage_is_reported() {
     let scene = Scene::new("answers-garbage");
     let mut vm = scene.launched();
     let text = scene.text(&vm.qmp("query-status", ()).unwrap_err());
@@ -391,14 +392,14 @@ fn a_flood_of_events_is_refused() {
     scene.assert_gone(1);
 }
 
-fn a_flood_on_stderr_is_told_in_part() {
+fn a_flood_on_stderr_is_reported_in_part() {
     let scene = Scene::new("floods-stderr");
     let mut vm = scene.launched();
     let error = vm.qmp("query-status", ()).unwrap_err();
     let text = scene.text(&error);
     assert!(text.starts_with("QEMU ended unexpectedly: exit status 1\n"), "{text}");
     assert!(text.ends_with("\n    fake: the disk is on fire"), "{text}");
-    assert!(text.len() < 200_000, "{} bytes are told", text.len());
+    assert!(text.len() < 200_000, "{} bytes are shown", text.len());
     assert!(text.contains(" bytes before)\n"), "it says that there was more");
     assert_eq!(vm.get_log().unwrap().len(), fake::FLOOD + fake::LAST_WORDS.len() + 1);
     assert!(vm.shutdown().is_err());
@@ -420,7 +421,7 @@ fn a_command_without_an_answer_meets_the_deadline() {
     });
 }
 
-fn a_pause_that_is_told_before_the_answer_is_seen() {
+fn a_pause_reported_before_the_answer_is_seen() {
     // More than the three seconds that are usual, for a slow machine.
     let scene = Scene::with_variables(
         "pauses-while-it-answers",
@@ -435,6 +436,19 @@ fn a_pause_that_is_told_before_the_answer_is_seen() {
     assert_eq!(vm.job("job0").status().unwrap(), JobStatus::Paused);
     vm.shutdown().unwrap();
     scene.assert_gone(2);
+}
+
+fn a_job_status_that_is_not_known_is_an_error() {
+    let scene = Scene::new("has-a-strange-job");
+    let mut vm = scene.launched();
+    let error = vm.job("job0").status().unwrap_err();
+    assert!(!error.is_failure(), "{error}");
+    let shown = error.to_string();
+    let expected =
+        "QEMU replied to query-jobs with a status that is not known: \"frozen\", expected one of created, ";
+    assert!(shown.starts_with(expected), "{shown}");
+    vm.shutdown().unwrap();
+    scene.assert_gone(1);
 }
 
 fn a_run_state_that_takes_its_time_is_not_hammered_for() {
@@ -463,7 +477,7 @@ fn a_wait_without_events_shows_what_was_said() {
     scene.assert_gone(1);
 }
 
-fn a_closed_monitor_is_told_and_the_process_ended() {
+fn a_closed_monitor_is_reported_and_the_process_ended() {
     about_time(|patience| {
         let scene = Scene::hasty("closes", patience);
         let mut vm = in_time(scene.launch())?;
@@ -551,7 +565,7 @@ fn one_that_closes_at_quit_is_killed() {
     });
 }
 
-fn a_crash_at_quit_is_told() {
+fn a_crash_at_quit_is_reported() {
     let scene = Scene::new("crashes-at-quit");
     let mut vm = scene.launched();
     let text = scene.text(&vm.shutdown().unwrap_err());
@@ -561,7 +575,7 @@ fn a_crash_at_quit_is_told() {
     scene.assert_gone(1);
 }
 
-fn a_bad_status_at_quit_is_told_unless_it_may_be() {
+fn a_bad_status_at_quit_is_reported_unless_it_may_be() {
     let scene = Scene::new("fails-at-quit");
     let text = scene.text(&scene.launched().shutdown().unwrap_err());
     assert!(text.starts_with("QEMU ended unexpectedly: exit status 7\ncommand: QEMU_PROG …\n"), "{text}");
@@ -662,7 +676,7 @@ fn after_a_quit_nothing_is_unexpected() {
     let mut vm = scene.launched();
     vm.cmd("quit", ()).unwrap();
     let text = scene.text(&vm.event_wait("STOP").unwrap_err());
-    let expected = "QEMU closed the monitor before an event: it was told to quit, and has\nlast messages:\n";
+    let expected = "QEMU closed the monitor before an event: it was asked to quit, and has\nlast messages:\n";
     assert!(text.starts_with(expected), "{text}");
     vm.shutdown().unwrap();
     scene.assert_gone(1);
@@ -724,7 +738,7 @@ fn arguments_come_in_the_order_of_the_calls() {
     scene.assert_gone(1);
 }
 
-fn drives_are_written_as_the_seed_writes_them() {
+fn drives_are_written_as_iotests_py_writes_them() {
     let scene = Scene::new("none");
     let builder = scene.test().vm().drive("a").drive_raw("if=none,id=x").drive_with(Drive::empty());
     let builder = builder.drive_with(Drive::new("b").interface("none").format("qcow2").options("x=1,y=2"));
@@ -773,7 +787,7 @@ fn a_luks_drive_gets_the_default_secret_once() {
 
 // ---- qtest -------------------------------------------------------------------------------------
 
-fn qtest_commands_are_answered_or_told() {
+fn qtest_commands_are_answered_or_reported() {
     let scene = Scene::new("qtest");
     let mut vm = scene.launched();
     let line = vm.command().unwrap();
@@ -788,7 +802,7 @@ fn qtest_commands_are_answered_or_told() {
     scene.assert_gone(1);
 }
 
-fn a_qtest_connection_that_closes_is_told() {
+fn a_qtest_connection_that_closes_is_reported() {
     about_time(|patience| {
         let scene = Scene::hasty("qtest", patience);
         let mut vm = in_time(scene.launch())?;
@@ -872,8 +886,8 @@ fn a_test_that_needs_qtest_is_skipped_with_the_true_reason() {
     };
     assert_eq!(reason("qtest-or-tcg", &[]), None);
     assert_eq!(reason("none", &[]).as_deref(), Some("Missing qtest accelerator in QEMU binary"));
-    let told = reason("qtest-or-tcg", &[("IOTESTS_ACCEL", "tcg")]);
-    assert_eq!(told.as_deref(), Some("needs the qtest accelerator, IOTESTS_ACCEL asks for tcg"));
-    // Such a trial runs, and its VM tells that there is no tcg.
+    let reported = reason("qtest-or-tcg", &[("IOTESTS_ACCEL", "tcg")]);
+    assert_eq!(reported.as_deref(), Some("needs the qtest accelerator, IOTESTS_ACCEL asks for tcg"));
+    // Such a trial runs, and its VM reports that there is no tcg.
     assert_eq!(reason("qtest", &[("IOTESTS_ACCEL", "tcg")]), None);
 }

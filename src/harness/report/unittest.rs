@@ -7,7 +7,7 @@ use std::fmt::Write as _;
 use super::super::outcome::{Outcome, Record};
 use super::counts::Counts;
 
-/// The report; `verbose` has a line for each trial, as the seed's `-d` has.
+/// The report; `verbose` has a line for each trial, as with `-d` of `iotests.py`.
 pub(super) fn text(records: &[Record], verbose: bool) -> String {
     let mut out = String::new();
     for record in records {
@@ -142,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn skips_are_hidden_where_nothing_else_is_told() {
+    fn skips_are_hidden_where_nothing_else_is_reported() {
         let skipped = || Outcome::Skipped("can't".to_owned());
         let rule = "-".repeat(70);
         let records = [record("a", Outcome::Passed), record("b", skipped())];

@@ -1,4 +1,4 @@
-//! The arguments of a command, told apart once, when its line is parsed.
+//! The arguments of a command, sorted out once, when its line is parsed.
 
 pub(super) mod qmp;
 pub(super) mod signature;

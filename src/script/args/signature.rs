@@ -30,7 +30,7 @@ enum Need {
     Required,
 }
 
-/// The arguments of one line, told apart; variables are not filled in.
+/// The arguments of one line, sorted out; variables are not filled in.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Args {
     positional: Vec<Word>,

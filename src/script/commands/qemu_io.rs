@@ -4,6 +4,7 @@ use super::command::{Command, Done, Role};
 use super::refusal::refused;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::output::with_line_ends;
 use crate::script::state::thing::Thing;
 use crate::tools::reports_failure;
 
@@ -22,7 +23,7 @@ pub(super) const QEMU_IO: Command = Command {
             Err(Error::Tool(output)) => ((*output).clone(), Some(Error::Tool(output))),
             other => (other?, None),
         };
-        state.log_output(&output, &[Filter::qemu_io()]);
+        state.log_output(&output, &[Filter::qemu_io_times()]);
         Ok(Done { failed, ..Done::tool(output) })
     },
     ..Command::BASE
@@ -53,8 +54,9 @@ pub(super) const CMD: Command = Command {
     on: Some((Thing::Session, Role::Uses)),
     run: |state, call| {
         let command = call.texts.join(" ");
-        let printed = state.sessions.get(call.instance)?.try_cmd(&command)?;
-        state.log(printed.as_str(), &[Filter::qemu_io()]);
+        let raw = state.sessions.get(call.instance)?.try_cmd_raw(&command)?;
+        state.log(raw.as_str(), &[Filter::qemu_io_times()]);
+        let (printed, _) = with_line_ends(raw);
         let failed = reports_failure(&printed)
             .then(|| Error::assertion(format!("qemu-io command {command:?} failed:\n{printed}")));
         Ok(Done { failed, text: Some(printed), ..Done::default() })

@@ -4,6 +4,7 @@ use super::command::{Call, Command, Done, Role};
 use super::refusal::refused;
 use crate::error::{Error, Result};
 use crate::filter::Filter;
+use crate::output::with_line_ends;
 use crate::process::Status;
 use crate::script::state::running::Running;
 use crate::script::state::thing::Thing;
@@ -195,9 +196,9 @@ pub(super) const LOG: Command = Command {
     yields: true,
     on: USES,
     run: |state, call| {
-        let printed = state.vm(call.instance).get_log().unwrap_or_default();
-        state.log(printed.as_str(), &[Filter::qtest(), Filter::qemu_io(), state.program_names()]);
-        Ok(Done { text: Some(printed), ..Done::default() })
+        let raw = state.vm(call.instance).raw_log().unwrap_or_default();
+        state.log(raw.as_str(), &[Filter::qtest(), Filter::qemu_io_times(), state.program_names()]);
+        Ok(Done { text: Some(with_line_ends(raw).0), ..Done::default() })
     },
     ..Command::BASE
 };

@@ -157,6 +157,37 @@ impl fmt::Display for Condition {
     }
 }
 
+/// `[condition]` or `[!condition]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Guard {
+    /// Whether the condition must not hold.
+    pub negated: bool,
+    /// The condition.
+    pub condition: Condition,
+    /// Where it begins.
+    pub at: Pos,
+}
+
+impl Guard {
+    /// The guard with this text between its brackets, the first of which stands at `open`.
+    pub(crate) fn parse(inner: &str, open: Pos, params: &[Param]) -> Result<Self, Problem> {
+        let (negated, text) = inner.strip_prefix('!').map_or((false, inner), |text| (true, text));
+        let at = Pos { column: open.column + 1 + usize::from(negated), ..open };
+        Ok(Self { negated, condition: Condition::parse(text, at, params)?, at: open })
+    }
+
+    /// Whether it holds for this trial.
+    pub(crate) fn holds(&self, test: &Test) -> Result<bool> {
+        Ok(self.condition.holds(test)? != self.negated)
+    }
+
+    /// Whether it demands that this binary is there.
+    pub(crate) fn demands(&self, tool: ToolKind) -> bool {
+        let wanted = Requirement::Tool(tool);
+        !self.negated && matches!(&self.condition, Condition::Requirement(_, there) if *there == wanted)
+    }
+}
+
 /// Formats and protocols that a guard can name: all but `generic`, which is none.
 fn points() -> impl Iterator<Item = (&'static str, fn(&'static str) -> Condition)> {
     let formats = IMAGE_FORMATS.into_iter().map(|name| (name, Condition::Format as fn(_) -> _));

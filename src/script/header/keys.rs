@@ -3,13 +3,13 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::condition::requirement;
+use super::condition::{Guard, requirement};
 use super::filter::{self, FilterWord};
 use super::param::Param;
 use crate::env::{AIO_MODES, CACHE_MODES};
 use crate::script::text::name::is_name;
 use crate::script::text::problem::{Pos, Problem};
-use crate::suite::{Declaration, IMAGE_FORMATS, IgnoredStderr, KnownFailure, PROTOCOLS, Place, Requirement};
+use crate::suite::{Declaration, IMAGE_FORMATS, KnownFailure, PROTOCOLS, Place, Requirement};
 
 /// Operating systems that QEMU runs on, as Rust and as Python call them.
 const PLATFORMS: [&str; 9] =
@@ -30,6 +30,19 @@ pub struct Header {
     pub params: Vec<Param>,
     /// What everything logged goes through besides the filters of each command.
     pub filters: Vec<&'static FilterWord>,
+    /// What programs may print beside their work.
+    pub ignored_stderr: Option<IgnoredLine>,
+}
+
+/// Lines that programs may print beside their work.
+#[derive(Clone, Debug)]
+pub struct IgnoredLine {
+    /// Where they are printed; everywhere if there is none.
+    pub guard: Option<Guard>,
+    /// What each of them contains.
+    pub text: String,
+    /// Why they may stay.
+    pub reason: String,
 }
 
 /// A line of the header.
@@ -146,8 +159,9 @@ pub static KEYS: &[Key] = &[
     key("timeout", "SECONDS", "how long a trial may take, as in `30s` or `5m`; 3 minutes otherwise", timeout),
     key(
         "ignores-stderr",
-        "TEXT -- REASON",
-        "lines with this text that programs print beside their work, such as warnings, and why they may stay",
+        "[CONDITION] TEXT -- REASON",
+        "lines with this text that programs print beside their work, such as warnings, and why they may stay; a text \
+         that no line has is a failure, so a condition, as in guards, may say where it is printed",
         ignores_stderr,
     ),
     key(
@@ -275,13 +289,19 @@ fn params(entry: &Entry, header: &mut Header, problems: &mut Problems) {
 }
 
 fn ignores_stderr(entry: &Entry, header: &mut Header, problems: &mut Problems) {
-    let words = texts(entry).join(" ");
-    match words.split_once(" -- ") {
-        Some((text, reason)) => {
-            let ignored = IgnoredStderr { text: text.to_owned(), reason: reason.to_owned() };
-            header.declaration.ignored_stderr.push(ignored);
+    let (first, at) = &entry.values[0];
+    let condition = first.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    let guard = match condition.map(|text| Guard::parse(text, *at, &header.params)).transpose() {
+        Ok(guard) => guard,
+        Err(problem) => return problems.push(problem),
+    };
+    let words = texts(entry)[usize::from(guard.is_some())..].join(" ");
+    match words.split_once(" -- ").map(|(text, reason)| (text.trim(), reason.trim())) {
+        Some((text, reason)) if !text.is_empty() && !reason.is_empty() => {
+            let (text, reason) = (text.to_owned(), reason.to_owned());
+            header.ignored_stderr = Some(IgnoredLine { guard, text, reason });
         }
-        None => problems.push(wrong(&words, entry.values[0].1, "expected TEXT -- REASON".to_owned())),
+        _ => problems.push(wrong(&texts(entry).join(" "), *at, "expected TEXT -- REASON".to_owned())),
     }
 }
 

@@ -1,18 +1,20 @@
 //! Guards that can never hold: their lines would never run.
 
-use crate::script::header::condition::Condition;
-use crate::script::syntax::script::{Guard, Script};
+use crate::script::header::condition::{Condition, Guard};
+use crate::script::syntax::script::Script;
 use crate::script::text::problem::Problem;
 use crate::suite::Declaration;
 
 /// A mistake for each line that no trial of the script can run.
 pub(super) fn check(script: &Script) -> impl Iterator<Item = Problem> {
     let declaration = &script.header.declaration;
-    script.steps().filter_map(move |step| {
+    let of_header = script.header.ignored_stderr.iter().map(|line| line.guard.as_slice());
+    let of_steps = script.steps().map(|step| step.guards.as_slice());
+    of_header.chain(of_steps).filter_map(move |guards| {
         let why = |(index, guard): (usize, &Guard)| {
-            excluded(guard, declaration).or_else(|| contradiction(guard, &step.guards[..index]))
+            excluded(guard, declaration).or_else(|| contradiction(guard, &guards[..index]))
         };
-        let (guard, why) = step.guards.iter().enumerate().find_map(|entry| Some((entry.1, why(entry)?)))?;
+        let (guard, why) = guards.iter().enumerate().find_map(|entry| Some((entry.1, why(entry)?)))?;
         Some(Problem::new(
             guard.at,
             guard.to_string().chars().count(),

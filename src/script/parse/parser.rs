@@ -4,9 +4,9 @@ use std::borrow::Cow;
 
 use super::find::{Found, find};
 use super::{guards, lives, scope};
-use crate::script::header::condition::Condition;
+use crate::script::header::condition::Guard;
 use crate::script::header::keys::{Entry, Header, KEYS, Key};
-use crate::script::syntax::script::{Capture, Guard, Line, Script, Step};
+use crate::script::syntax::script::{Capture, Line, Script, Step};
 use crate::script::text::lexer::Cursor;
 use crate::script::text::name::is_name;
 use crate::script::text::path;
@@ -243,18 +243,14 @@ impl Parser<'_> {
         };
         let inner = &line[1..end];
         inner.chars().chain("[]".chars()).for_each(|_| _ = self.cursor.bump());
-        let (negated, text) = match inner.strip_prefix('!') {
-            Some(text) => (true, text),
-            None => (false, inner),
-        };
-        let at = Pos { column: open.column + 1 + usize::from(negated), ..open };
+        let text = inner.strip_prefix('!').unwrap_or(inner);
         if text.is_empty() || text.contains(|c: char| c.is_whitespace() || c.is_control()) {
             let width = inner.chars().count() + 2;
             return Err(Problem::new(open, width, "expected one condition, without blanks, in each guard"));
         }
-        match Condition::parse(text, at, &self.script.header.params) {
+        match Guard::parse(inner, open, &self.script.header.params) {
             Err(_) if self.meant.iter().any(|name| text.split('=').next() == Some(name)) => Ok(None),
-            Ok(condition) => Ok(Some(Guard { negated, condition, at: open })),
+            Ok(guard) => Ok(Some(guard)),
             Err(problem) => {
                 self.problems.push(problem);
                 Ok(None)

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::source::Source;
 use crate::error::{Error, Result};
 use crate::script::commands::command::Done;
+use crate::script::header::keys::IgnoredLine;
 use crate::script::state::reply::{enterable, follow};
 use crate::script::state::running::Running;
 use crate::script::syntax::script::{Capture, Line, Step};
@@ -14,6 +15,11 @@ use crate::test::Test;
 pub(crate) fn run(source: &Source, test: &Test) -> Result<()> {
     let script = source.parse()?;
     let mut state = Running::new(test, &script.header)?;
+    if let Some(IgnoredLine { guard, text, reason }) = &script.header.ignored_stderr
+        && guard.as_ref().map_or(Ok(true), |guard| guard.holds(test))?
+    {
+        test.ignore_stderr(text, reason);
+    }
     let mut any_ran = false;
     for line in &script.lines {
         match line {
@@ -30,7 +36,7 @@ pub(crate) fn run(source: &Source, test: &Test) -> Result<()> {
 /// Runs a command, unless its guards keep it from that. Whether it ran.
 fn run_step(source: &Source, state: &mut Running<'_>, step: &Step) -> Result<bool> {
     for guard in &step.guards {
-        if guard.condition.holds(state.test)? == guard.negated {
+        if !guard.holds(state.test)? {
             if step.command.yields {
                 state.miss_reply();
             }

@@ -1,6 +1,6 @@
 //! The kinds of things that a script starts and ends.
 
-/// What there can be several of, told apart by `@name`.
+/// What there can be several of, distinguished by `@name`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Thing {
     /// A virtual machine.

@@ -2,7 +2,8 @@
 
 use std::fmt;
 
-use super::script::{Capture, Guard, Line, Script, Step};
+use super::script::{Capture, Line, Script, Step};
+use crate::script::header::condition::Guard;
 use crate::script::header::keys::Entry;
 
 impl fmt::Display for Script {

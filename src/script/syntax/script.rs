@@ -3,10 +3,9 @@
 use crate::env::ToolKind;
 use crate::script::args::signature::Args;
 use crate::script::commands::command::Command;
-use crate::script::header::condition::Condition;
+use crate::script::header::condition::Guard;
 use crate::script::header::keys::{Entry, Header};
 use crate::script::text::problem::Pos;
-use crate::suite::Requirement;
 
 /// A parsed script. Two are equal if their lines are, wherever these stand.
 #[derive(Clone, Debug)]
@@ -88,24 +87,6 @@ pub struct Step {
     pub instance: String,
     /// Its arguments.
     pub args: Args,
-}
-
-/// `[condition]` or `[!condition]`.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Guard {
-    /// Whether the condition must not hold.
-    pub negated: bool,
-    /// The condition.
-    pub condition: Condition,
-    /// Where it begins.
-    pub at: Pos,
-}
-
-impl Guard {
-    fn demands(&self, tool: ToolKind) -> bool {
-        let wanted = Requirement::Tool(tool);
-        !self.negated && matches!(&self.condition, Condition::Requirement(_, there) if *there == wanted)
-    }
 }
 
 /// `let name = … : path`.

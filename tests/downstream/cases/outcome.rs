@@ -42,7 +42,7 @@ fn in_part(t: &mut Test) -> TestResult {
     Ok(())
 }
 
-/// An error, a log that differs, a problem found late and a part not run: all of them are told.
+/// An error, a log that differs, a problem found late and a part not run: all of them are reported.
 fn all_at_once(t: &mut Test) -> TestResult {
     t.log("first line");
     t.log("a line of its own  ");

@@ -57,10 +57,10 @@ fn panics_while_busy(t: &mut Test) -> TestResult {
 static LEFT_BEHIND: Mutex<Option<(Sender<()>, JoinHandle<bool>)>> = Mutex::new(None);
 
 fn leaves_a_thread_behind(t: &mut Test) -> TestResult {
-    let (go_on, told) = channel();
+    let (go_on, reported) = channel();
     let own = t.clone();
     let thread = std::thread::spawn(move || {
-        told.recv().is_ok() && matches!(own.run(Cmd::new("sleep").arg("1000")), Err(Error::Crash { .. }))
+        reported.recv().is_ok() && matches!(own.run(Cmd::new("sleep").arg("1000")), Err(Error::Crash { .. }))
     });
     *LEFT_BEHIND.lock().unwrap_or_else(PoisonError::into_inner) = Some((go_on, thread));
     Ok(())
