@@ -33,5 +33,5 @@ pub(crate) use similar::similar_word;
 pub use testenv::TestEnv;
 pub use tool::{Tool, ToolKind};
 pub(crate) use values::{AIO_MODES, CACHE_MODES, unique};
-pub use values::{Accel, GroupFilter, Listing, TimeoutScale};
+pub use values::{Accel, GroupFilter, Listing, OracleSeeds, TimeoutScale};
 pub use version::Version;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use super::TestEnv;
 use super::reader::Reader;
-use super::values::{self, Accel, GroupFilter, Listing, TimeoutScale};
+use super::values::{self, Accel, GroupFilter, Listing, OracleSeeds, TimeoutScale};
 
 /// `IOTESTS_*`, and the two that many programs heed.
 #[derive(Debug)]
@@ -20,6 +20,7 @@ pub(super) struct RunSettings {
     listing: Option<Listing>,
     new_case: Option<String>,
     rerun_failed: bool,
+    seeds: Option<OracleSeeds>,
     suite: Option<PathBuf>,
     junit: Option<PathBuf>,
     log: Option<PathBuf>,
@@ -51,6 +52,7 @@ impl RunSettings {
             new_case: reader
                 .parsed("IOTESTS_NEW", |text| values::is_case_path(text).then(|| text.to_owned())),
             rerun_failed: reader.one_of("IOTESTS_RERUN", &["failed"]).is_some(),
+            seeds: reader.parsed("IOTESTS_SEEDS", OracleSeeds::parse),
             suite: reader.directory("IOTESTS_SUITE"),
             junit: reader.path("IOTESTS_JUNIT"),
             log: reader.path("IOTESTS_LOG"),
@@ -71,6 +73,11 @@ impl TestEnv {
     /// Whether to write references instead of comparing with them.
     pub fn bless(&self) -> bool {
         self.run().bless
+    }
+
+    /// How long the oracle searches, if it was said.
+    pub fn oracle_seeds(&self) -> Option<OracleSeeds> {
+        self.run().seeds
     }
 
     /// Whether this is a run of continuous integration.

@@ -59,6 +59,11 @@ pub(super) fn plans(loaded: &Loaded, env: &TestEnv, args: &Args, plans: &mut Vec
                 for imgproto in protocols(declared, env) {
                     let params = Params { imgfmt: imgfmt.clone(), imgproto, param: param.clone() };
                     let mut plan = plan(&case, &file, test, declared, params);
+                    if let Some(seeds) =
+                        env.oracle_seeds().filter(|_| declared.iter().any(|one| one.searches))
+                    {
+                        plan.limit = plan.limit.saturating_add(seeds.at_most());
+                    }
                     if args.select(&plan.name) {
                         plan.skip = verdict(declared, &plan.params, env)?;
                     } else if args.exact_names().is_some() {

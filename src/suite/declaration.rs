@@ -64,6 +64,8 @@ pub struct Declaration {
     pub params: Vec<String>,
     /// How long one trial may take.
     pub timeout: Option<Duration>,
+    /// Whether its time limit grows by what `IOTESTS_SEEDS` asks for.
+    pub searches: bool,
     /// Why it is known to fail.
     pub known_failure: Option<KnownFailure>,
 }
@@ -84,6 +86,7 @@ pub(super) static NONE: Declaration = Declaration {
     serial: Vec::new(),
     params: Vec::new(),
     timeout: None,
+    searches: false,
     known_failure: None,
 };
 
@@ -210,6 +213,13 @@ pub trait Declare {
     /// How long one trial may take, before `IOTESTS_TIMEOUT_SCALE`. The default is 180 s.
     fn timeout(&mut self, limit: Duration) -> &mut Self {
         self.declaration_mut().timeout = Some(limit);
+        self
+    }
+
+    /// Declares that it runs the [oracle](crate::oracle), so that its time limit grows by what
+    /// `IOTESTS_SEEDS` asks for.
+    fn searches(&mut self) -> &mut Self {
+        self.declaration_mut().searches = true;
         self
     }
 
