@@ -218,22 +218,33 @@ impl<'t> Oracle<'t> {
             std::fs::create_dir(&dir).map_err(Error::io(format!("create {}", dir.display())))?;
             match Side::start(self.test, entry, dir, size) {
                 Ok(side) => sides.push((entry, side)),
-                Err(stop) => return found(entry, None, stop).map(Some),
+                Err(stop) => return self.found(entry, None, stop).map(Some),
             }
         }
         for (step, op) in meaningful(size, ops).iter().enumerate() {
             for (entry, side) in &mut sides {
                 if let Err(stop) = side.step(op) {
-                    return found(entry, Some(step), stop).map(Some);
+                    return self.found(entry, Some(step), stop).map(Some);
                 }
             }
         }
         for (entry, side) in sides.iter_mut().filter(|_| finish) {
             if let Err(stop) = side.finish() {
-                return found(entry, None, stop).map(Some);
+                return self.found(entry, None, stop).map(Some);
             }
         }
         Ok(None)
+    }
+
+    fn found(&self, entry: &Entry, step: Option<usize>, stop: Stop) -> Result<Finding> {
+        match stop {
+            // Where everything is killed, from Ctrl-C or at the end of the trial's time, that is no fault of anybody.
+            _ if self.test.context().registry().is_closed() => {
+                Err(Error::assertion(format!("the search of {} was interrupted", self.name)))
+            }
+            Stop::Found(kind, what) => Ok(Finding { kind, side: entry.name(), what, step }),
+            Stop::Broken(error) => Err(error),
+        }
     }
 
     /// Shrinks the operations, and returns the finding that the shortest show.
@@ -274,12 +285,5 @@ impl<'t> Oracle<'t> {
         let entry = self.sides.iter().find(|entry| entry.name() == finding.side);
         let image = entry.map_or_else(|| Image::new("raw"), |entry| entry.image.clone());
         Report { name: self.name.clone(), seed, size, ops, finding, image, kept: None }
-    }
-}
-
-fn found(entry: &Entry, step: Option<usize>, stop: Stop) -> Result<Finding> {
-    match stop {
-        Stop::Found(kind, what) => Ok(Finding { kind, side: entry.name(), what, step }),
-        Stop::Broken(error) => Err(error),
     }
 }

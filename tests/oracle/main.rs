@@ -80,3 +80,19 @@ fn without_a_fault_nothing_is_found() -> TestResult {
     let by_turns = Turns::new(Tiny(Fault::None), QemuIo::new(&t));
     Ok(Oracle::new(&t, "by-turns").side(image, by_turns).size(2 << 20).seeds(4).run()?)
 }
+
+#[test]
+fn an_interrupted_search_finds_nothing() -> TestResult {
+    let t = Test::new()?;
+    let image = Image::new("qcow2").options("cluster_size=4k");
+    let oracle = Oracle::new(&t, "interrupted").side(image, QemuIo::new(&t)).seeds(1000);
+    let registry = t.context().registry().clone();
+    let killer = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(700));
+        registry.kill_all();
+    });
+    let found = oracle.search();
+    t.assert(killer.join().is_ok(), "everything was killed")?;
+    let outcome = found.map(|report| report.map(|report| report.to_string()));
+    t.assert(outcome.is_err(), format!("the search is broken off: {outcome:?}"))
+}
