@@ -59,6 +59,7 @@
 //! | [`filter`], [`log`], [`value`] | what a log hides, how it is written down; QMP values |
 //! | [`error`], [`output`], [`process`] | how a case ends early; how a program ended; children and deadlines |
 //! | [`env`](mod@env), [`context`] | variables and binaries; what one trial owns |
+//! | [`oracle`] | random I/O against a shadow model, for authors of image libraries |
 //! | [`script`], [`harness`] | from case files to trials, references and reports |
 //! | [`upstream`] | QEMU's own `tests/qemu-iotests`, unmodified, as trials |
 //!
@@ -68,8 +69,8 @@
 //! # Where to read on
 //!
 //! `README.md` has the commands, the variables and the reports; `docs/script-language.md` the language
-//! of scripts; `docs/upstream.md` how QEMU's own suite is run; `ARCHITECTURE.md`, in the repository, how
-//! the crate is built, and why.
+//! of scripts; `docs/oracle.md` how an image library is tested by random I/O; `docs/upstream.md` how
+//! QEMU's own suite is run; `ARCHITECTURE.md`, in the repository, how the crate is built, and why.
 
 #[cfg(not(target_os = "linux"))]
 compile_error!("iotests needs Linux: pidfds, parent-death signals and inotify keep its children in hand");
@@ -81,6 +82,7 @@ pub mod filter;
 pub mod harness;
 pub mod image;
 pub mod log;
+pub mod oracle;
 pub mod output;
 pub mod prelude;
 pub mod process;

@@ -40,5 +40,5 @@ pub(crate) use similar::similar_word;
 pub use testenv::TestEnv;
 pub use tool::{Tool, ToolKind};
 pub(crate) use values::{AIO_MODES, CACHE_MODES, unique};
-pub use values::{Accel, GroupFilter, IMAGE_FORMATS, Listing, PROTOCOLS, TimeoutScale};
+pub use values::{Accel, GroupFilter, IMAGE_FORMATS, Listing, OracleSeeds, PROTOCOLS, TimeoutScale};
 pub use version::Version;

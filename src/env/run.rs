@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Accel, GroupFilter, Listing, TestEnv};
+use super::{Accel, GroupFilter, Listing, OracleSeeds, TestEnv};
 
 impl TestEnv {
     /// The accelerator that was asked for; [`accelerator`](Self::accelerator) is the one to use.
@@ -33,6 +33,11 @@ impl TestEnv {
     /// Which groups to run.
     pub fn groups(&self) -> &GroupFilter {
         &self.run().groups
+    }
+
+    /// How long the oracle searches, if `IOTESTS_SEEDS` says so.
+    pub fn oracle_seeds(&self) -> Option<OracleSeeds> {
+        self.run().seeds
     }
 
     /// Whether to keep the scratch directories of passed trials.

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::reader::Reader;
-use super::values::{self, Accel, GroupFilter, Listing, TimeoutScale};
+use super::values::{self, Accel, GroupFilter, Listing, OracleSeeds, TimeoutScale};
 
 /// `IOTESTS_*`, and the two that many programs heed.
 #[derive(Debug)]
@@ -19,6 +19,7 @@ pub(super) struct RunSettings {
     pub(super) listing: Option<Listing>,
     pub(super) new_case: Option<String>,
     pub(super) rerun_failed: bool,
+    pub(super) seeds: Option<OracleSeeds>,
     pub(super) suite: Option<PathBuf>,
     pub(super) junit: Option<PathBuf>,
     pub(super) log: Option<PathBuf>,
@@ -50,6 +51,7 @@ impl RunSettings {
             new_case: reader
                 .parsed("IOTESTS_NEW", |text| values::is_case_path(text).then(|| text.to_owned())),
             rerun_failed: reader.one_of("IOTESTS_RERUN", &["failed"]).is_some(),
+            seeds: reader.parsed("IOTESTS_SEEDS", OracleSeeds::parse),
             suite: reader.directory("IOTESTS_SUITE"),
             junit: reader.path("IOTESTS_JUNIT"),
             log: reader.path("IOTESTS_LOG"),

@@ -107,6 +107,44 @@ impl GroupFilter {
     }
 }
 
+/// How long each trial of the oracle searches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OracleSeeds {
+    /// So many sequences.
+    Count(u64),
+    /// So long.
+    For(Duration),
+}
+
+/// How long one sequence may take when many are asked for; far longer than it does.
+const SEED_LIMIT: Duration = Duration::from_secs(10);
+
+impl OracleSeeds {
+    /// How much longer a trial may take for it.
+    pub fn at_most(self) -> Duration {
+        match self {
+            Self::Count(count) => SEED_LIMIT.saturating_mul(count.try_into().unwrap_or(u32::MAX)),
+            Self::For(time) => time,
+        }
+    }
+
+    /// Reads `200`, `90s`, `30m` or `1h`.
+    pub(super) fn parse(text: &str) -> Option<Self> {
+        let (digits, seconds) = match text.char_indices().next_back()? {
+            (at, 's') => (&text[..at], Some(1)),
+            (at, 'm') => (&text[..at], Some(60)),
+            (at, 'h') => (&text[..at], Some(3600)),
+            _ => (text, None),
+        };
+        let number: u64 = digits.parse().ok().filter(|number| *number > 0)?;
+        Some(match seconds {
+            None => Self::Count(number),
+            Some(seconds) => Self::For(Duration::from_secs(number.checked_mul(seconds)?)),
+        })
+    }
+}
+
 /// What to print instead of running anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -186,4 +224,21 @@ pub(crate) fn unique(names: Vec<String>) -> Vec<String> {
 pub(super) fn is_case_path(text: &str) -> bool {
     text.contains('/')
         && text.split('/').all(|part| is_name(part) && !part.bytes().any(|b| b.is_ascii_uppercase()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_oracle_searches_for_a_number_of_seeds_or_for_a_time() {
+        let seconds = |number| Some(OracleSeeds::For(Duration::from_secs(number)));
+        assert_eq!(OracleSeeds::parse("200"), Some(OracleSeeds::Count(200)));
+        assert_eq!(["90s", "30m", "1h"].map(OracleSeeds::parse), [90, 1800, 3600].map(seconds));
+        for bad in
+            ["0", "h", "1d", "-1", "1.5h", "0s", "1 h", "99999999999999999999h", "9999999999999999999h"]
+        {
+            assert_eq!(OracleSeeds::parse(bad), None, "{bad}");
+        }
+    }
 }

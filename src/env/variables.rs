@@ -172,6 +172,12 @@ pub const VARIABLES: &[Variable] = &[
         "write the skeleton of a new case and run nothing",
     ),
     var("IOTESTS_RERUN", "unset", "failed", "run only what failed last time"),
+    var(
+        "IOTESTS_SEEDS",
+        "a few for each trial",
+        "a number of seeds, or a time such as 90s, 30m or 1h",
+        "how many random sequences each trial of the oracle tries, or for how long",
+    ),
     var("IOTESTS_SUITE", "unset", THERE_DIR, "QEMU's own suite, to be run by the target `upstream`"),
     var("IOTESTS_TAP", "not written", FILE, "write a TAP report there"),
     var("IOTESTS_TIMEOUT_SCALE", "1", "a positive number", "factor of all time limits"),

@@ -42,6 +42,8 @@ pub struct Declaration {
     pub params: Vec<String>,
     /// How long one trial may take.
     pub timeout: Option<Duration>,
+    /// Whether its time limit grows by what `IOTESTS_SEEDS` asks for.
+    pub searches: bool,
     /// Why it is known to fail.
     pub known_failure: Option<KnownFailure>,
     /// What programs may print beside their work.
@@ -66,6 +68,7 @@ pub(super) static NONE: Declaration = Declaration {
     serial: Vec::new(),
     params: Vec::new(),
     timeout: None,
+    searches: false,
     known_failure: None,
     ignored_stderr: Vec::new(),
     repeated: Vec::new(),
@@ -215,6 +218,13 @@ pub trait Declare {
         if declaration.timeout.replace(limit).is_some() {
             declaration.repeated.push("timeout");
         }
+        self
+    }
+
+    /// Declares that it runs the [oracle](crate::oracle), so that its time limit grows by what
+    /// `IOTESTS_SEEDS` asks for.
+    fn searches(&mut self) -> &mut Self {
+        self.declaration_mut().searches = true;
         self
     }
 

@@ -242,6 +242,15 @@ impl QemuIoInteractive {
         self.requests.finish(self.child.command(), &printed)
     }
 
+    /// Kills it: what it has not written yet is lost.
+    ///
+    /// # Errors
+    /// [`Error::Timeout`] when it does not end even then.
+    pub fn kill(mut self) -> Result<()> {
+        self.end_is_known = true;
+        self.child.kill().map(drop)
+    }
+
     /// Sends a line. A qemu-io that is gone shows itself in what is read afterwards, with its last words.
     fn send(&mut self, command: &str) -> Result<()> {
         let deadline = self.context.deadline();

@@ -74,3 +74,14 @@ pub(super) const CLOSE: Command = Command {
     },
     ..Command::BASE
 };
+
+pub(super) const KILL: Command = Command {
+    name: "io kill",
+    about: "kills it: what it has not written yet is lost",
+    on: Some((Thing::Session, Role::Ends)),
+    run: |state, call| -> Result<Done> {
+        state.sessions.take(call.instance)?.kill()?;
+        Ok(Done::default())
+    },
+    ..Command::BASE
+};

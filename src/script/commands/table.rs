@@ -15,6 +15,7 @@ pub static COMMANDS: &[Command] = &[
     qemu_io::OPEN,
     qemu_io::CMD,
     qemu_io::CLOSE,
+    qemu_io::KILL,
     image::SAMPLE,
     image::MARKERS,
     image::REMOTE,
