@@ -79,7 +79,7 @@ fn bare(program: &std::path::Path, file: &str) -> std::io::Result<()> {
     prompt()?;
     for number in 0..OPS {
         // In one piece: each write wakes the reader.
-        to.write_all(format!("write -q -P {:#04x} {} 4096\n", byte(number), place(number)).as_bytes())?;
+        to.write_all(format!("write -P {:#04x} {} 4096\n", byte(number), place(number)).as_bytes())?;
         prompt()?;
     }
     drop(to);

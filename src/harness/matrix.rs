@@ -53,7 +53,8 @@ pub(super) fn plans(loaded: &Loaded, env: &TestEnv, args: &Args, plans: &mut Vec
                     let name = TrialName::new(name.clone(), &imgfmt, &imgproto);
                     let mut plan = plan(name, &file, test, declared);
                     let seeds = env.oracle_seeds().filter(|_| declared.iter().any(|one| one.searches));
-                    plan.limit = plan.limit.saturating_add(seeds.map_or(Duration::ZERO, |seeds| seeds.at_most()));
+                    plan.limit =
+                        plan.limit.saturating_add(seeds.map_or(Duration::ZERO, |seeds| seeds.at_most()));
                     if args.select(&plan.name.to_string()) {
                         plan.skip = verdict(declared, &plan.name.params(), env)?;
                     } else if args.exact_names().is_some() {

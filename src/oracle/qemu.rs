@@ -46,7 +46,7 @@ impl Library for QemuIo {
 
 impl Prompt for QemuIoInteractive {
     fn run(&mut self, command: &str) -> Result<String> {
-        self.cmd(command)
+        self.try_cmd(command)
     }
 
     fn close(self) -> Result<()> {
@@ -174,7 +174,7 @@ struct Export {
 
 impl Prompt for Export {
     fn run(&mut self, command: &str) -> Result<String> {
-        self.client.cmd(command)
+        self.client.try_cmd(command)
     }
 
     fn close(self) -> Result<()> {

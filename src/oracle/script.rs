@@ -107,7 +107,7 @@ impl Writer {
             Op::Kill => {
                 self.line("io kill");
                 if self.checked && matches!(self.format.as_str(), "qcow2" | "qed") {
-                    self.line(format!("quiet qemu-img check -q -r all -f {} {}", self.format, self.top()));
+                    self.line(format!("quiet qemu-img check -r all -f {} {}", self.format, self.top()));
                 }
                 self.open();
             }
@@ -132,12 +132,12 @@ impl Writer {
                 self.line(format!("qemu-img create -f {format}{create} -b {top} -F {format} ${file}"));
                 self.chain.push(number);
             }
-            Op::Commit => self.line(format!("qemu-img commit -q -f {format} {top}")),
+            Op::Commit => self.line(format!("qemu-img commit -f {format} {top}")),
             Op::Drop => drop(self.chain.pop()),
             Op::Rebase { onto } => {
                 let below =
                     onto.map_or("''".to_owned(), |layer| format!("${}", self.files[self.chain[layer]]));
-                self.line(format!("qemu-img rebase -q -f {format} -F {format} -b {below} {top}"));
+                self.line(format!("qemu-img rebase -f {format} -F {format} -b {below} {top}"));
                 let last = self.chain.len() - 1;
                 self.chain.drain(onto.map_or(0, |layer| layer + 1)..last);
             }

@@ -160,11 +160,11 @@ impl<'e> Side<'e> {
                 self.test.qemu_img(args)?;
                 self.chain.push(overlay);
             }
-            Op::Commit => drop(self.test.qemu_img(["commit", "-q", "-f", format, &file])?),
+            Op::Commit => drop(self.test.qemu_img(["commit", "-f", format, &file])?),
             Op::Drop => drop(self.chain.pop()),
             Op::Rebase { onto } => {
                 let below = onto.map_or("", |layer| self.chain[layer].as_str());
-                self.test.qemu_img(["rebase", "-q", "-f", format, "-F", format, "-b", below, &file])?;
+                self.test.qemu_img(["rebase", "-f", format, "-F", format, "-b", below, &file])?;
                 let last = self.chain.len() - 1;
                 self.chain.drain(onto.map_or(0, |layer| layer + 1)..last);
             }
@@ -208,10 +208,8 @@ impl<'e> Side<'e> {
     fn repair(&mut self) -> Result<(), Stop> {
         let Some(what) = self.entry.image.repair() else { return Ok(()) };
         let file = self.top().to_owned();
-        let repaired = self
-            .test
-            .qemu_img(["check", "-q", "-r", what, "-f", self.entry.image.format(), &file])
-            .unchecked();
+        let repaired =
+            self.test.qemu_img(["check", "-r", what, "-f", self.entry.image.format(), &file]).unchecked();
         // It ends with 0 where everything was repaired.
         let repaired = repaired?;
         if repaired.success() {

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::disk::{Disk, Outcome};
 use crate::error::{Error, Result};
+use crate::tools::reports_failure;
 
 /// Something that runs qemu-io's commands on one image.
 pub(super) trait Prompt {
@@ -44,16 +45,16 @@ impl<P: Prompt> Spoken<P> {
 
     fn run(&mut self, command: &str) -> Outcome {
         let printed = self.prompt.run(command)?;
-        silent(command, &printed)
+        done(command, &printed)
     }
 }
 
-/// Quiet commands print nothing unless they fail.
-fn silent(command: &str, printed: &str) -> Outcome {
-    if printed.trim().is_empty() {
-        return Ok(());
+/// An error if a command printed that it failed. That it reports its work is demanded where it is run.
+fn done(command: &str, printed: &str) -> Outcome {
+    if reports_failure(printed) {
+        return Err(Error::assertion(format!("{command}: {}", printed.trim())).into());
     }
-    Err(Error::assertion(format!("{command}: {}", printed.trim())).into())
+    Ok(())
 }
 
 impl<P: Prompt> Disk for Spoken<P> {
@@ -74,14 +75,14 @@ impl<P: Prompt> Disk for Spoken<P> {
         let len = data.len();
         let Some(first) = data.first() else { return Ok(()) };
         if data.iter().all(|byte| byte == first) {
-            return self.run(&format!("write -q -P {first:#04x} {at} {len}"));
+            return self.run(&format!("write -P {first:#04x} {at} {len}"));
         }
         let file = self.data.display().to_string();
         if file.contains(|c: char| c.is_whitespace() || c == '"' || c == '\\') {
             return Err(format!("qemu-io cannot read from a file with this name: {file:?}").into());
         }
         fs::write(&self.data, data).map_err(Error::io(format!("write {file}")))?;
-        self.run(&format!("write -q -s {file} {at} {len}"))
+        self.run(&format!("write -s {file} {at} {len}"))
     }
 
     fn flush(&mut self) -> Outcome {
@@ -93,21 +94,21 @@ impl<P: Prompt> Disk for Spoken<P> {
     }
 
     fn write_zeroes(&mut self, at: u64, len: u64, unmap: bool) -> Outcome {
-        self.run(&format!("write -q -z {}{at} {len}", if unmap { "-u " } else { "" }))
+        self.run(&format!("write -z {}{at} {len}", if unmap { "-u " } else { "" }))
     }
 
     fn discard(&mut self, at: u64, len: u64) -> Outcome {
-        self.run(&format!("discard -q {at} {len}"))
+        self.run(&format!("discard {at} {len}"))
     }
 
     fn write_compressed(&mut self, at: u64, data: &[u8]) -> Outcome {
         let Some(byte) = data.first() else { return Ok(()) };
-        self.run(&format!("write -q -c -P {byte:#04x} {at} {}", data.len()))
+        self.run(&format!("write -c -P {byte:#04x} {at} {}", data.len()))
     }
 
     fn resize(&mut self, size: u64) -> Outcome {
         let printed = self.prompt.resize(size)?;
-        silent(&format!("truncate {size}"), &printed)
+        done(&format!("truncate {size}"), &printed)
     }
 
     fn kill(self: Box<Self>) -> Outcome {
@@ -118,12 +119,12 @@ impl<P: Prompt> Disk for Spoken<P> {
         let (mut at, end) = (at, at + len);
         while at < end {
             let len = MOST.min(end - at);
-            let command = format!("read -q -P {byte:#04x} {at} {len}");
+            let command = format!("read -P {byte:#04x} {at} {len}");
             let printed = self.prompt.run(&command)?;
             if printed.contains(WRONG_PATTERN) {
                 return Ok(false);
             }
-            silent(&command, &printed)?;
+            done(&command, &printed)?;
             at += len;
         }
         Ok(true)

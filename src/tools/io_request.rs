@@ -152,10 +152,16 @@ fn number(text: &str) -> Option<u64> {
     }
 }
 
+/// How many lines are kept in which the rest of a report may come; there are two in each.
+const MOST_UNREAD: usize = 256;
+
 /// What a qemu-io still has to show: the reports of what it was asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Requests {
     pending: Vec<Request>,
+    /// What was printed while requests were open and that none of them has accounted for: a report may be printed in
+    /// pieces, with a look between them.
+    unread: String,
 }
 
 impl Requests {
@@ -192,18 +198,26 @@ impl Requests {
         if reports_failure(printed) {
             // Which of the open ones failed is not said.
             self.pending.clear();
+            self.unread.clear();
             return Ok(());
         }
-        let mut lines: Vec<_> = printed.lines().collect();
+        let text = std::mem::take(&mut self.unread) + printed;
+        let mut lines: Vec<_> = text.lines().collect();
         self.pending.retain(|request| {
             let at = request.bytes > 0 && request.report != Report::None;
             let at = at.then(|| position(&lines, request)).flatten();
             at.map(|at| lines.remove(at)).is_none()
         });
+        if !self.pending.is_empty() {
+            lines.drain(..lines.len().saturating_sub(MOST_UNREAD));
+            self.unread = lines.join("\n");
+            self.unread.push_str(if text.ends_with('\n') { "\n" } else { "" });
+        }
         match self.pending.iter().find(|request| is_due(request)) {
             Some(request) => {
                 let error = request.missing(line, printed);
                 self.pending.clear();
+                self.unread.clear();
                 Err(error)
             }
             None => Ok(()),
@@ -292,4 +306,28 @@ pub(crate) fn reports_failure(printed: &str) -> bool {
             || line.starts_with("Pattern verification failed")
             || BEGINNINGS.iter().any(|beginning| line.starts_with(beginning))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_report_that_is_printed_in_pieces_is_one_report() {
+        let whole =
+            "wrote 65536/65536 bytes at offset 0\n64 KiB, 1 ops; 00.00 sec (81 MiB/sec and 1304 ops/sec)\n";
+        for at in 0..=whole.len() {
+            let mut requests = Requests::default();
+            let (first, rest) = whole.split_at(at);
+            requests.check("qemu-io", "aio_write -P 0x06 0 64k", "").expect("it may come later");
+            requests.check("qemu-io", "remove_break a", first).expect("the rest may come later");
+            requests.check("qemu-io", "aio_flush", rest).expect("it is whole now");
+        }
+        let mut requests = Requests::default();
+        requests
+            .check("qemu-io", "aio_write -P 0x06 0 64k", "wrote 65536/65536 bytes at offset 0\n")
+            .expect("later");
+        requests.check("qemu-io", "aio_flush", "").expect_err("the number of operations never came");
+        requests.check("qemu-io", "flush", "").expect("nothing is open any more");
+    }
 }
