@@ -33,10 +33,10 @@ if the stand-in really lied to it, and has noticed it if it failed; being skippe
 ";
 /// Below the lies.
 const NO_THRESHOLD: &str = "
-`digit` has no threshold, since the first number that qemu-img prints is rarely the one that a case is about. In what did not notice it,
-that number is, from the most frequent kind on: the size of the file below an image, which JSON of `info` puts before that of the image;
-`image-end-offset` in JSON of `check`; the offset at which images differ, where a case demands only that they do; and in what is `quiet` or
-refused with a message that the log does not hold.
+`digit` has no threshold: the first number that qemu-img prints is rarely the one that a case is about. Where a trial did not notice, that
+number was, the most frequent first: the size of the file below an image, which the JSON of `info` puts before that of the image;
+`image-end-offset` in the JSON of `check`; the offset at which two images differ, where the case only demands that they do; or a part of
+what the case neither logs nor asserts.
 ";
 const QEMU: &str = "Measured with QEMU ";
 const SECTION: &str = "### ";
