@@ -95,7 +95,11 @@ fn old_with_snapshots(t: &mut Test) -> TestResult {
         t.qemu_img(["snapshot", "-c", "before", &image])?;
         t.log(format!("compat {compat}:"));
         let resized = t.qemu_img_log(["resize", "-f", "qcow2", &image, "2M"]);
-        if compat == "0.10" { resized.must_fail()? } else { resized? };
+        if compat == "0.10" {
+            resized.must_fail()?
+        } else {
+            resized?
+        };
     }
     Ok(())
 }
