@@ -19,7 +19,7 @@ const APART: [&str; 2] = ["lib", "prelude"];
 
 static PATH: LazyLock<Regex> = LazyLock::new(|| Regex::new(r"\b[A-Za-z_]\w*(?:::[A-Za-z_]\w*)+").unwrap());
 static USE: LazyLock<Regex> =
-    LazyLock::new(|| Regex::new(r"(?s)(?:pub(?:\([^)]*\))?\s+)?use\s+([^;]*);").unwrap());
+    LazyLock::new(|| Regex::new(r"(?s)(?:pub(?:\([^)]*\))?\s+)?\buse\s+([^;]*);").unwrap());
 static NO_LOGIC: LazyLock<Regex> =
     LazyLock::new(|| Regex::new(r"(?:pub(?:\([^)]*\))?\s+)?mod\s+\w+;|#!?\[[^\]]*\]").unwrap());
 /// Comments and literals.

@@ -39,7 +39,10 @@ impl Chain {
         t.qemu_img_create(["-f", t.imgfmt(), "-b", &mid, "-F", t.imgfmt(), &top])?;
         t.write_pattern(&mid, 0x21, "512k", "64k")?;
         t.qemu_img(["convert", "-f", t.imgfmt(), "-O", "raw", &top, &seen])?;
-        t.assert(t.compare_images_as(&top, t.imgfmt(), &seen, "raw")?, "what a guest sees is in the raw image")?;
+        t.assert(
+            t.compare_images_as(&top, t.imgfmt(), &seen, "raw")?,
+            "what a guest sees is in the raw image",
+        )?;
         let drive = Drive::new(format!("blkdebug::{top}"))
             .options("node-name=top,backing.node-name=mid,backing.backing.node-name=base");
         let vm = t.vm().drive_with(drive).launch()?;

@@ -5,8 +5,9 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::finding::Finding;
+use super::image::Image;
 use super::op::Op;
-use super::{Image, script};
+use super::script;
 
 /// A finding, with the shortest sequence that shows it.
 #[derive(Clone, Debug)]
@@ -36,7 +37,10 @@ impl Report {
 
     /// The sequence as a script case, which does on QEMU what the library did.
     pub fn script(&self) -> String {
-        script::script(self)
+        let finding = self.finding.to_string();
+        let summary = finding.lines().next().unwrap_or_default();
+        let about = format!("# {summary}\n# Found by seed {} of {}.\n", self.seed, self.name);
+        script::script(&about, &self.image, self.size, &self.ops)
     }
 
     /// The sequence as Rust, to be given to the same oracle.

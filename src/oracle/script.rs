@@ -3,39 +3,32 @@
 use std::fmt::Write as _;
 
 use super::content::Content;
+use super::image::Image;
 use super::model::Model;
 use super::op::{Op, stripes};
-use super::report::Report;
 
-/// The script. Where the image is closed it is checked, and at the end all that was touched is read.
-pub(super) fn script(report: &Report) -> String {
-    let format = report.image.format();
+/// The operations as a script, under the comment `about`. Where the image is closed it is checked, and at the end all
+/// that was touched is read.
+pub(super) fn script(about: &str, image: &Image, size: u64, ops: &[Op]) -> String {
+    let format = image.format();
     let mut writer = Writer {
         format: format.to_owned(),
-        create: report.image.script_options(),
+        create: image.script_options(),
         body: String::new(),
         files: vec!["disk0".to_owned()],
         chain: vec![0],
-        checked: report.image.is_checked(),
-        model: report.image.model(report.size, true),
+        checked: image.is_checked(),
+        model: image.model(size, true),
     };
-    writer.line(format!("qemu-img create -f {format}{} $disk0 {}", writer.create, report.size));
+    writer.line(format!("qemu-img create -f {format}{} $disk0 {}", writer.create, size));
     writer.open();
-    for op in &report.ops {
+    for op in ops {
         writer.op(op);
         writer.model.apply(op);
     }
     writer.read_all();
     writer.close();
-    let summary = report.finding.to_string();
-    let summary = summary.lines().next().unwrap_or_default();
-    format!(
-        "# {summary}\n# Found by seed {} of {}.\nformats: {format}\nfiles: {}\n\n{}",
-        report.seed,
-        report.name,
-        writer.files.join(" "),
-        writer.body
-    )
+    format!("{about}formats: {format}\nfiles: {}\n\n{}", writer.files.join(" "), writer.body)
 }
 
 struct Writer {
@@ -178,9 +171,8 @@ impl Writer {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::oracle::finding::{Finding, Kind};
     use crate::oracle::generate::{Ground, generate};
-    use crate::oracle::{Abilities, Image};
+    use crate::oracle::op::Abilities;
 
     #[test]
     fn every_sequence_can_be_written_as_a_script() {
@@ -188,12 +180,7 @@ mod tests {
         let (size, can) = (image.usual_size(), Abilities::ALL);
         let ground = Ground { size, can, alignment: 1, cluster: image.cluster(), units: image.units() };
         for seed in 0..20 {
-            let (kind, side, what) = (Kind::Content, "a side".to_owned(), "it differs\nhere".to_owned());
-            let finding = Finding { kind, side, what, step: None };
-            let ops = generate(seed, &ground, 100);
-            let report =
-                Report { name: "a name".into(), seed, size, ops, finding, image: image.clone(), kept: None };
-            let text = report.script();
+            let text = script("# What differs.\n", &image, size, &generate(seed, &ground, 100));
             if let Err(problems) = crate::script::parse(&text) {
                 panic!("{problems:?}\n{text}");
             }
