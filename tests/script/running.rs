@@ -398,7 +398,6 @@ fn a_machine_moves_by_a_file() {
         "\
 files: state
 vms: source target
-ignores-stderr: [qemu>=9.1] fd: migration to a file is deprecated -- the descriptor is of a file here
 vm@source launch
 quiet migrate@source \"exec:cat > $state\"
 vm@source shutdown
