@@ -24,14 +24,14 @@ fn has_nextest() -> bool {
 fn run(binary: &Path, dir: &TempDir, args: &[&str], variables: &[(&str, &Path)]) -> Ran {
     let mut command = Command::new(binary);
     command.args(args).env("CARGO_MANIFEST_DIR", dir.path()).env("TEST_DIR", dir.path().join("scratch"));
-    Ran::of(command.env_remove("NEXTEST_RUN_ID").envs(variables.iter().copied()))
+    Ran::of(command.env_remove("NEXTEST_RUN_ID").env_remove("CI").envs(variables.iter().copied()))
 }
 
 /// The same under nextest.
 fn nextest(dir: &TempDir, args: &[&str], variables: &[(&str, &Path)]) -> Ran {
     let mut command = cargo_offline(dir.path());
     command.args(["nextest", "run", "--offline", "--no-fail-fast", "--test", "iotests"]).args(args);
-    command.env("TEST_DIR", dir.path().join("scratch")).env_remove("NEXTEST_RUN_ID");
+    command.env("TEST_DIR", dir.path().join("scratch")).env_remove("NEXTEST_RUN_ID").env_remove("CI");
     Ran::of(command.envs(variables.iter().copied()))
 }
 
