@@ -149,8 +149,9 @@ fn qemu_io_command_line(target: IoTarget<'_>, command: &str) -> String {
 }
 
 /// Whether a reply is output: QEMU prints this part of what `info` shows to the monitor, where objections go as well.
+/// QEMU 7.2 prints only the lines below the first one there, which are indented.
 fn is_output(reply: &str) -> bool {
-    reply.starts_with("Format specific information:")
+    reply.starts_with("Format specific information:") || reply.starts_with("    ")
 }
 
 /// What came of a qemu-io command.
